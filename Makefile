@@ -1,7 +1,7 @@
 # platrun: see README.md.  The everyday verbs: make, make check, make fmt, make test T=name.
 #
-#   make              build/platrun                 make SAN=1     with ASan, UBSan and LSan in build/san
-#   make demo         build, then scale the sandbox make DEBUG=1   -O0 in build/debug
+#   make              build/platrun  (SAN=1: with ASan, UBSan, LSan in build/san; DEBUG=1: -O0)
+#   make demo         build, then scale the sandbox
 #   make check        every test, as CI             make check-fast   without services, < 1 minute
 #   make test T=name  the tests whose path contains name
 #   make deps         install the missing Debian packages (make deps-check: those of make check too)
@@ -24,8 +24,9 @@ PKGS := lua5.4 libuv libcurl yaml-0.1 jansson libmicrohttpd openssl libcrypto
 
 # Asked on first use, so that `make deps` and `make demo` work before anything is installed.
 pkgs_missing = $(error libraries are missing: run "make deps")
-pkg_cflags = $(eval pkg_cflags := $$(or $$(shell pkg-config --cflags $(PKGS)),$$(pkgs_missing)))$(pkg_cflags)
-pkg_libs = $(eval pkg_libs := $$(or $$(shell pkg-config --libs $(PKGS)),$$(pkgs_missing)))$(pkg_libs)
+ask_pkgs = $(or $(shell pkg-config $1 $(PKGS)),$(pkgs_missing))
+pkg_cflags = $(eval pkg_cflags := $(call ask_pkgs,--cflags))$(pkg_cflags)
+pkg_libs = $(eval pkg_libs := $(call ask_pkgs,--libs))$(pkg_libs)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings
 ifdef WERROR
@@ -98,7 +99,8 @@ ctests: $(CTESTS)
 $B/test/%: tests/c/%.c $(CORE_OBJ)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	@$(CC) $(ALL_CFLAGS) $(LINK) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(CORE_OBJ) $(CTEST_LIBS)
+	@$(CC) $(ALL_CFLAGS) $(LINK) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< \
+		$(CORE_OBJ) $(CTEST_LIBS)
 
 -include $(OBJ:.o=.d) $B/obj/gen/embed.d $(CTESTS:=.d)
 

@@ -1,6 +1,6 @@
 /*
- * What runtime/gen/embed.lua generates into build/gen/embed.c: the standard library as bytecode, its
- * documentation as text, and the list of C primitives.  The data is constant and never freed.
+ * What runtime/gen/embed.lua generates into build/gen/embed.c: the standard library as bytecode,
+ * its documentation as text, and the list of C primitives.  The data is constant and never freed.
  */
 #pragma once
 
