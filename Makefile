@@ -16,7 +16,8 @@ B := build
 endif
 
 PREFIX ?= /usr/local
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT := $(shell git describe --always --dirty --exclude='*' 2>/dev/null)
+VERSION := 0.1.0$(if $(COMMIT),+$(COMMIT))
 
 CC ?= cc
 LUA ?= lua5.4
@@ -87,8 +88,8 @@ $B/gen/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
 
-$B/obj/main.o $B/obj/cli.o: ALL_CFLAGS += -DPLAT_VERSION='"$(VERSION)"'
-$B/obj/main.o $B/obj/cli.o: $B/gen/version
+$B/obj/prim/sys.o: ALL_CFLAGS += -DPLATRUN_VERSION='"$(VERSION)"'
+$B/obj/prim/sys.o: $B/gen/version
 
 # ---- C tests: tests/c/test_x.c -> build/test/test_x, linked with base/ and io/ ----
 CTESTS := $(patsubst tests/c/%.c,$B/test/%,$(sort $(wildcard tests/c/test_*.c)))
