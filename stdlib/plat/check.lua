@@ -222,7 +222,9 @@ function M.options(name, schema)
   for field, decl in pairs(schema) do
     names[#names + 1] = field
     if decl.default ~= nil then
-      defaults[field] = assert(M.value(decl, decl.default))
+      local value, err = M.value(decl, decl.default)
+      assert(value ~= nil, err) -- a default of false is one
+      defaults[field] = value
     end
   end
   return function(opts, level)
