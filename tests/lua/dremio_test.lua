@@ -1,0 +1,311 @@
+local dremio = require("plat.dremio")
+local effect = require("plat.effect")
+local fault = require("plat.fault")
+local list = require("plat.list")
+local sim = require("plat.sim.dremio")
+local task = require("plat.task")
+local time = require("plat.time")
+
+--- A world that is one Dremio cluster of `n` executors; every request is counted.
+local function open_world(n, opts)
+  local world = { requests = 0, pods = {}, up = true, answers = {} }
+  for i = 0, n - 1 do
+    world.pods[i + 1] = { name = "dremio-executor-" .. i, ready = true, since = time.now() - 60 }
+  end
+  world.model = sim.new(list.merge({
+    now = time.now,
+    executors = function()
+      return world.pods
+    end,
+    coordinator = function()
+      return world.up
+    end,
+  }, opts))
+  function world:request(authority, req)
+    assert(authority == "dremio.sandbox:9047", authority)
+    self.requests = self.requests + 1
+    local path, raw = req.url:match("^http://[^/]+([^?]*)%??(.*)$")
+    local query, headers = {}, {}
+    for k, v in raw:gmatch("([^&=]+)=([^&]*)") do
+      query[k] = v
+    end
+    for k, v in pairs(req.headers) do
+      headers[k:lower()] = v
+    end
+    for pattern, answer in pairs(self.answers) do
+      if (req.method .. " " .. path):find(pattern) then
+        return answer
+      end
+    end
+    return self.model:handle({
+      method = req.method,
+      path = path,
+      query = query,
+      headers = headers,
+      body = req.body,
+    })
+  end
+  effect.open({ mode = "run", world = world })
+  return world
+end
+
+local function connect(conf)
+  return dremio.connect(list.merge({
+    name = "main",
+    url = "http://dremio.sandbox:9047/",
+    user = "platrun",
+    password = "platrun-sandbox",
+    executors = 3,
+  }, conf))
+end
+
+local function names(nodes)
+  return list.map(nodes, function(node)
+    return node.name
+  end)
+end
+
+--- Every test gets the door back as it was.
+local function with_world(fn)
+  return function(t)
+    local _ <close> = setmetatable({}, {
+      __close = function()
+        effect.open({ mode = "run", world = false })
+      end,
+    })
+    fn(t)
+  end
+end
+
+local tests = {
+  ["the status needs no session"] = function(t)
+    local w = open_world(1)
+    local api = connect({ password = "wrong" })
+    t.equal({ api:status() }, { true, "OK" })
+    w.up = false
+    t.equal({ api:status() }, { false, "MASTER_DOWN" })
+  end,
+
+  ["wrong credentials are an auth fault without the password"] = function(t)
+    open_world(1)
+    local err = t.fails("auth", function()
+      connect({ password = "s3cr3t-word" }):executors()
+    end)
+    t.equal(fault.text(err), 'dremio main: dremio.login: user "platrun" is refused')
+  end,
+
+  ["an expired session is opened again, once"] = function(t)
+    local w = open_world(2)
+    local api = connect()
+    t.equal(#api:executors(), 2)
+    w.model:expire_tokens()
+    t.equal(#api:executors(), 2)
+    w.answers["^GET /api/v3/job"] = { status = 401, headers = {}, body = "" }
+    w.requests = 0
+    t.fails("auth", function()
+      api:executors()
+    end)
+    t.ok(w.requests <= 6, "no endless logins: " .. w.requests)
+  end,
+
+  ["a password file that others can read is refused"] = function(t)
+    local path = t.tmp() .. "/password"
+    local prim = require("prim.fs")
+    assert(prim.write(path, "platrun-sandbox\n", { mode = 420 })) -- 0644
+    open_world(1)
+    local api = connect({ password_file = path })
+    api._session._conf.password = nil
+    local err = t.fails("refused", function()
+      api:login()
+    end)
+    t.ok(err.msg:find("mode 0644", 1, true), err.msg)
+    t.equal(err.hint, "chmod 600 " .. path)
+    assert(prim.remove(path))
+    assert(prim.write(path, "platrun-sandbox\n", { mode = 384 })) -- 0600
+    api:login()
+  end,
+
+  ["executors come in the order of their ordinals"] = function(t)
+    open_world(12)
+    local nodes = connect():executors()
+    t.equal(nodes[1].name, "dremio-executor-0")
+    t.equal(nodes[11].name, "dremio-executor-10")
+    t.equal(nodes[11].hostname, "dremio-executor-10.dremio-cluster-pod.data-platform.svc.cluster.local")
+    t.equal(list.keys(connect():versions()), { "26.0.5" })
+  end,
+
+  ["rows come in pages of 500"] = function(t)
+    local w = open_world(1101)
+    t.equal(#connect():executors(), 1101)
+    w.requests = 0
+    local rows = connect():sql("select name from sys.nodes")
+    t.equal(#rows, 1102)
+    local seen = {}
+    for _, row in ipairs(rows) do
+      seen[row.name] = true
+    end
+    t.equal(#list.keys(seen), 1102, "each once")
+  end,
+
+  ["only reading statements are taken"] = function(t)
+    open_world(1)
+    local api = connect()
+    for _, sql in ipairs({
+      "drop table x",
+      "/* select */ delete from x",
+      "select 1; drop table x",
+      "-- select\ninsert into x values (1)",
+      "",
+    }) do
+      t.fails("only one statement that reads", function()
+        api:sql(sql)
+      end)
+    end
+    t.equal(#api:sql("  SELECT ';' as x;  "), 1)
+  end,
+
+  ["a failed query carries Dremio's message"] = function(t)
+    open_world(1)
+    local err = t.fails("http", function()
+      connect():sql("select nothing from sys.nodes")
+    end)
+    t.equal(err.reason, "FAILED")
+    t.ok(err.msg:find("Column 'nothing' not found", 1, true), err.msg)
+  end,
+
+  ["a query that nobody waits for is cancelled"] = function(t)
+    local w = open_world(0)
+    local err = t.fails("timeout", function()
+      connect():sql("select 1", { timeout = "20s" })
+    end)
+    t.ok(err.msg:find("is QUEUED after 20s", 1, true), err.msg)
+    t.equal(#w.model:active_jobs(), 0)
+  end,
+
+  ["the query that looks at the fragments is not work"] = function(t)
+    local w = open_world(3)
+    local api = connect()
+    t.equal(api:fragments(), {})
+    w.model:fault("query:20:dremio-executor-1")
+    local work = api:fragments()
+    t.equal(list.keys(work), { "dremio-executor-1" })
+    local jobs = api:jobs_on("dremio-executor-1")
+    t.equal({ #jobs, jobs[1].user }, { 1, "analyst" })
+    t.equal(jobs[1].id, w.model:active_jobs()[1].id)
+  end,
+
+  ["an idle executor is drained after three readings"] = function(t)
+    open_world(2)
+    local before = time.now()
+    connect():wait_drained("dremio-executor-1", { within = "1m" })
+    local took = time.now() - before
+    t.ok(took >= 10 and took < 20, tostring(took))
+  end,
+
+  ["a long drain is cheap and ends when the query ends"] = function(t)
+    local w = open_world(2)
+    local before = time.now()
+    w.model:fault("query:120")
+    connect():wait_drained("dremio-executor-1", { within = "3h" })
+    t.ok(time.now() - before >= 7200)
+    t.ok(time.now() - before < 7200 + 120, tostring(time.now() - before))
+    t.ok(w.requests < 1500, "requests: " .. w.requests)
+  end,
+
+  ["a drain in vain names the jobs, users and since when"] = function(t)
+    local w = open_world(2)
+    w.model:fault("query:60")
+    local id = w.model:active_jobs()[1].id
+    local err = t.fails("timeout", function()
+      connect():wait_drained("dremio-executor-1", { within = "5m" })
+    end)
+    t.ok(err.msg:find("^nothing runs on dremio%-executor%-1: not within 5m: 1 running: job "), err.msg)
+    t.ok(err.msg:find(id .. " of analyst since ", 1, true), err.msg)
+    t.equal(err.seen.jobs, { id })
+  end,
+
+  ["a query in between starts the readings again"] = function(t)
+    local w = open_world(2)
+    local seen = 0
+    local api = connect()
+    local look = api.jobs_on
+    function api:jobs_on(name)
+      seen = seen + 1
+      if seen == 2 then
+        w.model:fault("query:0.1")
+      end
+      return look(self, name)
+    end
+    api:wait_drained("dremio-executor-1", { within = "5m" })
+    t.ok(seen >= 5, "readings: " .. seen)
+  end,
+
+  ["a cancelled job leaves the executor idle"] = function(t)
+    local w = open_world(2)
+    w.model:fault("query:60")
+    local api = connect()
+    local job = api:jobs_on("dremio-executor-1")[1]
+    task.with_context({ key = "cancel", counts = {} }, function()
+      api:cancel(job.id)
+      api:cancel("20000000-0000-0000-0000-000000000000") -- unknown: gone already
+    end)
+    t.equal(api:jobs_on("dremio-executor-1"), {})
+    t.equal(w.model.state.jobs[job.id].final, "CANCELED")
+  end,
+
+  ["waiting for executors tells which one is missing"] = function(t)
+    local w = open_world(2)
+    local want = { "dremio-executor-0", "dremio-executor-1", "dremio-executor-2" }
+    local err = t.fails("timeout", function()
+      connect():wait_executors(want, { within = "1m" })
+    end)
+    t.ok(err.msg:find("2 of 3, missing: dremio-executor-2", 1, true), err.msg)
+    t.ok(err.hint:find("45678", 1, true))
+    w.pods[3] = { name = "dremio-executor-2", ready = true, since = time.now() + 30 }
+    local before = time.now()
+    t.equal(names(connect():wait_executors(want, { within = "2m" })), want)
+    t.ok(time.now() - before > 40, "not before it has registered and three readings agree")
+    w.pods[3].deleting = true
+    connect():wait_gone("dremio-executor-2", { within = "1m" })
+  end,
+
+  ["a coordinator that is away for a while is waited for"] = function(t)
+    local w = open_world(2)
+    local api = connect()
+    api:login()
+    local calls = 0
+    local up = w.model.coordinator
+    w.model.coordinator = function()
+      calls = calls + 1
+      return calls > 10 and up()
+    end
+    t.equal(#api:wait_executors(2, { within = "10m" }), 2)
+    api:wait_up({ within = "1m" })
+    w.up = false
+    local err = t.fails("timeout", function()
+      api:wait_up({ within = "1m" })
+    end)
+    t.ok(err.msg:find("MASTER_DOWN", 1, true), err.msg)
+  end,
+
+  ["the smoke query"] = function(t)
+    local w = open_world(1)
+    t.ok(connect():smoke() > 0)
+    w.pods = {}
+    t.fails("timeout", function()
+      connect():smoke()
+    end)
+  end,
+
+  ["the number an inventory asks for"] = function(t)
+    t.equal(dremio.planned_executors({}), nil)
+    t.equal({ dremio.planned_executors({ executors = 4 }) }, { 4, "otherwise" })
+    local spec = { day = { from = "08:00", to = "18:00", executors = 4 }, otherwise = 1 }
+    t.equal({ dremio.planned_executors({ executors = spec }, 9 * 3600) }, { 4, "day" })
+  end,
+}
+
+for title, fn in pairs(tests) do
+  tests[title] = with_world(fn)
+end
+return tests
