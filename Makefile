@@ -134,9 +134,14 @@ fmt-check:
 lint:
 	@tests/run --only lint
 
-bench:
-	@$(MAKE) --no-print-directory all
-	@tests/bench/run
+BENCH := $B/bench/measure $B/bench/bare_threads $B/bench/bare_json
+$B/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CFLAGS) -o $@ $< $(pkg_libs)
+
+bench: deps
+	@$(MAKE) --no-print-directory all $(BENCH)
+	@XDG_STATE_HOME=$(CURDIR)/$B/bench/state tests/bench/run $(T)
 
 torture:
 	@tests/run --torture

@@ -1,0 +1,24 @@
+--- Lets n tasks sleep at once, some rounds of it: what waiting tasks cost.
+local task = require("plat.task")
+
+return {
+  summary = "Let many tasks sleep",
+  risk = "safe",
+  args = {
+    n = { type = "integer", default = 10000, min = 0 },
+    rounds = { type = "integer", default = 1, min = 0 },
+  },
+  run = function(_, args)
+    for _ = 1, args.rounds do
+      local handles = {}
+      for i = 1, args.n do
+        handles[i] = task.spawn(function()
+          task.sleep(0.05)
+        end)
+      end
+      for _, handle in ipairs(handles) do
+        handle:join()
+      end
+    end
+  end,
+}
