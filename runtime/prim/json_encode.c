@@ -1,0 +1,170 @@
+/* Encoding: sorted keys, shortest exact floats, integers and floats kept apart. */
+#include <lauxlib.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json_text.h"
+#include "lua/args.h"
+#include "lua/plain.h"
+#include "prim/json.h"
+
+#include "base/banned.h"
+
+#define BOX      "plat.json.writer"
+#define OP       "json.encode"
+#define MAX_SIZE (1 << 30) /* of the result */
+
+struct writer {
+    struct plat_buf buf;
+    int indent; /* spaces a level; 0: all on one line */
+    bool lossy;
+};
+
+static int writer_gc(lua_State *L)
+{
+    struct writer *w = luaL_checkudata(L, 1, BOX);
+    plat_buf_done(&w->buf);
+    return 0;
+}
+
+static void add(lua_State *L, struct writer *w, const char *s, size_t n)
+{
+    if (!plat_buf_add(&w->buf, s, n))
+        luaL_error(L, OP ": no room for a result of %d bytes and more", (int)w->buf.len);
+}
+
+static void write_text(lua_State *L, struct writer *w, const char *s, size_t n,
+                       const struct plat_plain_at *at)
+{
+    switch (plat_json_quote(&w->buf, s, n, w->lossy)) {
+    case PLAT_JSON_OK:
+        return;
+    case PLAT_JSON_FULL:
+        luaL_error(L, OP ": no room for a result of %d bytes and more", (int)w->buf.len);
+        return;
+    case PLAT_JSON_NOT_UTF8:
+        plat_plain_raise(L, OP, at, "the text is not UTF-8");
+    }
+}
+
+static void write_number(lua_State *L, struct writer *w, int idx, const struct plat_plain_at *at)
+{
+    char text[PLAT_JSON_FLOAT];
+    double value = lua_tonumber(L, idx);
+    if (lua_isinteger(L, idx))
+        snprintf(text, sizeof(text), "%lld", (long long)lua_tointeger(L, idx));
+    else if (isfinite(value))
+        plat_json_float(text, value);
+    else
+        plat_plain_raise(L, OP, at, "JSON has no %s", isnan(value) ? "NaN" : "infinity");
+    add(L, w, text, strlen(text));
+}
+
+static void new_line(lua_State *L, struct writer *w, int depth)
+{
+    if (w->indent == 0)
+        return;
+    add(L, w, "\n", 1);
+    for (int i = 0; i < depth * w->indent; i++)
+        add(L, w, " ", 1);
+}
+
+static void write_value(lua_State *L, struct writer *w, int idx, const struct plat_plain_at *up);
+
+static void write_array(lua_State *L, struct writer *w, int idx, struct plat_plain_at *at, size_t n)
+{
+    add(L, w, "[", 1);
+    for (size_t i = 1; i <= n; i++) {
+        if (i > 1)
+            add(L, w, ",", 1);
+        new_line(L, w, at->depth);
+        at->index = (lua_Integer)i;
+        lua_rawgeti(L, idx, at->index);
+        write_value(L, w, lua_gettop(L), at);
+        lua_pop(L, 1);
+    }
+    if (n > 0)
+        new_line(L, w, at->depth - 1);
+    add(L, w, "]", 1);
+}
+
+static void write_object(lua_State *L, struct writer *w, int idx, struct plat_plain_at *at,
+                         size_t n)
+{
+    const struct plat_plain_key *keys = plat_plain_keys(L, idx, n);
+    add(L, w, "{", 1);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            add(L, w, ",", 1);
+        new_line(L, w, at->depth);
+        at->key = keys[i].text;
+        at->key_len = keys[i].len;
+        write_text(L, w, keys[i].text, keys[i].len, at);
+        add(L, w, ": ", w->indent ? 2 : 1);
+        lua_pushlstring(L, keys[i].text, keys[i].len);
+        lua_rawget(L, idx);
+        write_value(L, w, lua_gettop(L), at);
+        lua_pop(L, 1);
+    }
+    if (n > 0)
+        new_line(L, w, at->depth - 1);
+    add(L, w, "}", 1);
+    lua_pop(L, 2);
+}
+
+static void write_value(lua_State *L, struct writer *w, int idx, const struct plat_plain_at *up)
+{
+    struct plat_plain_at at;
+    const char *s;
+    size_t n;
+    switch (lua_type(L, idx)) {
+    case LUA_TTABLE:
+        if (plat_plain_enter(L, idx, OP, up, &at, &n) == PLAT_PLAIN_ARRAY)
+            write_array(L, w, idx, &at, n);
+        else
+            write_object(L, w, idx, &at, n);
+        break;
+    case LUA_TSTRING:
+        s = lua_tolstring(L, idx, &n);
+        write_text(L, w, s, n, up);
+        break;
+    case LUA_TNUMBER:
+        write_number(L, w, idx, up);
+        break;
+    case LUA_TBOOLEAN:
+        add(L, w, lua_toboolean(L, idx) ? "true" : "false", lua_toboolean(L, idx) ? 4 : 5);
+        break;
+    default:
+        if (!plat_plain_is_null(L, idx))
+            plat_plain_raise(L, OP, up, "a %s is not data", luaL_typename(L, idx));
+        add(L, w, "null", 4);
+    }
+}
+
+int plat_json_encode(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    lua_Integer indent = plat_args_integer(L, 2, "indent", 0);
+    bool lossy = plat_args_bool(L, 2, "lossy", false);
+    luaL_argcheck(L, indent >= 0 && indent <= 8, 2, "indent is not from 0 to 8");
+
+    struct writer *w = lua_newuserdatauv(L, sizeof(*w), 0);
+    plat_buf_init(&w->buf, MAX_SIZE);
+    w->indent = (int)indent;
+    w->lossy = lossy;
+    luaL_setmetatable(L, BOX);
+    write_value(L, w, 1, NULL);
+    lua_pushlstring(L, plat_buf_bytes(&w->buf), w->buf.len);
+    plat_buf_done(&w->buf);
+    return 1;
+}
+
+void plat_json_encode_open(lua_State *L)
+{
+    luaL_newmetatable(L, BOX);
+    lua_pushcfunction(L, writer_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+}

@@ -1,0 +1,66 @@
+--- JSON. Objects are tables, arrays are tables that know it, null is `json.null`; integers and floats
+--- stay what they are. Decoding raises kind "parse"; encoding what is not data is a bug.
+local check = require("plat.check")
+local fault = require("plat.fault")
+local prim = require("prim.json")
+
+local M = {}
+
+--- What JSON's null is in Lua: a value, so that a table can hold it. It counts as true.
+M.null = prim.null
+
+local DECODE = check.options("json.decode", {
+  name = { type = "string", help = "where the text comes from, for messages" },
+  max_depth = { type = "integer", min = 1, max = 200, help = "default 200" },
+  max_size = { type = "integer", min = 0, help = "bytes; default 256 MiB" },
+})
+
+local ENCODE = check.options("json.encode", {
+  indent = { type = "integer", min = 0, max = 8, help = "spaces a level; default all on one line" },
+  lossy = { type = "boolean", help = "write U+FFFD for bytes that are not UTF-8" },
+})
+
+--- Returns the value of a JSON text. Of equal keys the last one counts.
+---@param text string
+---@param opts? { name?: string, max_depth?: integer, max_size?: integer }
+---@return any
+function M.decode(text, opts)
+  opts = opts and DECODE(opts)
+  local value, err = prim.decode(text, opts)
+  if value == nil then
+    if opts and opts.name then
+      err.msg = opts.name .. ": " .. err.msg
+    end
+    fault.raise_err({}, err)
+  end
+  return value
+end
+
+--- Returns a value as JSON text, its keys sorted.
+---@param value any plain data
+---@param opts? { indent?: integer, lossy?: boolean }
+---@return string
+function M.encode(value, opts)
+  local ok, text = pcall(prim.encode, value, opts and ENCODE(opts))
+  if not ok then
+    error(text, 2)
+  end
+  return text
+end
+
+--- Marks a table as an array, so that an empty one is written `[]`.
+---@generic T
+---@param t? T[] default a new table
+---@return T[]
+function M.array(t)
+  return prim.array(t)
+end
+
+--- Returns whether a value is marked as an array.
+---@param value any
+---@return boolean
+function M.is_array(value)
+  return prim.is_array(value)
+end
+
+return M

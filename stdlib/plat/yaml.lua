@@ -1,0 +1,69 @@
+--- YAML in three dialects, because the programs whose files are read differ: "core" is YAML 1.2,
+--- "ansible" reads as PyYAML does, "kubernetes" as kubectl does. Values are those of plat.json.
+---
+--- In "ansible", `!vault` and `!unsafe` give `{ __tag = "!vault", value = ... }`. Dates are text
+--- everywhere, keys are always text, and equal keys are an error.
+local check = require("plat.check")
+local fault = require("plat.fault")
+local json = require("plat.json")
+local prim = require("prim.yaml")
+
+local M = {}
+
+local DECODE = check.options("yaml.decode", {
+  dialect = { type = "string", default = "core", enum = { "core", "ansible", "kubernetes" } },
+  name = { type = "string", default = "yaml", help = "where the text comes from, for messages" },
+  max_depth = { type = "integer", min = 1, max = 200, help = "default 200" },
+  max_nodes = { type = "integer", min = 0, help = "that aliases may make; default 100000" },
+  max_size = { type = "integer", min = 0, help = "bytes; default 64 MiB" },
+})
+
+local ENCODE = check.options("yaml.encode", {
+  documents = { type = "boolean", help = "the value is a list of documents" },
+})
+
+---@class (exact) plat.yaml.DecodeOptions
+---@field dialect? "core"|"ansible"|"kubernetes" default "core"
+---@field name? string
+---@field max_depth? integer
+---@field max_nodes? integer
+---@field max_size? integer
+
+--- Returns the documents of a YAML text: a list, empty for an empty text.
+---@param text string
+---@param opts? plat.yaml.DecodeOptions
+---@return any[]
+function M.decode(text, opts)
+  return fault.must({}, prim.decode(text, DECODE(opts)))
+end
+
+--- Returns the only document of a YAML text; null for an empty text.
+---@param text string
+---@param opts? plat.yaml.DecodeOptions
+---@return any
+function M.decode_one(text, opts)
+  local checked = DECODE(opts)
+  local documents = fault.must({}, prim.decode(text, checked))
+  if #documents > 1 then
+    local msg = ("%s: %d documents, one expected"):format(checked.name, #documents)
+    fault.raise("parse", { op = "yaml.decode_one" }, { msg = msg })
+  end
+  if #documents == 0 then
+    return json.null
+  end
+  return documents[1]
+end
+
+--- Returns a value as YAML text that every dialect reads back the same.
+---@param value any plain data
+---@param opts? { documents?: boolean }
+---@return string
+function M.encode(value, opts)
+  local ok, text = pcall(prim.encode, value, opts and ENCODE(opts))
+  if not ok then
+    error(text, 2)
+  end
+  return text
+end
+
+return M
