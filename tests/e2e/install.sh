@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# make install: everything that a machine without the source tree needs, and nothing outside DESTDIR.
+. "$(dirname "$0")/lib.sh"
+
+check "make install" make -s --no-print-directory install DESTDIR="$work/root" PREFIX=/usr
+platrun=$work/root/usr/bin/platrun
+cd "$work" || exit 1
+
+run version
+expect "the installed binary runs without the source tree" 0 '^platrun '
+check "the playbooks are installed" test -s "$work/root/usr/share/platrun/playbooks/scale-dremio.lua"
+check "the sandbox inventory is installed" test -d "$work/root/usr/share/platrun/inventory/sandbox"
+check "the license is installed" test -s "$work/root/usr/share/doc/platrun/LICENSE"
+run doc plat.k8s
+expect "the documentation is inside the binary" 0 'plat\.k8s'
+check "nothing else was written" test "$(ls "$work/root")" = usr
+
+done_testing
