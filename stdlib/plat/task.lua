@@ -34,6 +34,32 @@ function M.shield(seconds, fn, ...)
   return table.unpack(results, 2, results.n)
 end
 
+-- ---- what a task knows of its surroundings ----
+
+local contexts = setmetatable({}, { __mode = "k" }) -- by task; children inherit
+
+--- Returns the context in which this task runs (the step, for example), or nil.
+---@return any?
+function M.context()
+  return contexts[prim.current()]
+end
+
+--- Calls a function in a context that the tasks it starts inherit.
+---@param context any
+---@param fn function
+---@return any ... what `fn` returns
+function M.with_context(context, fn, ...)
+  local current = prim.current()
+  local old = contexts[current]
+  contexts[current] = context
+  local results = table.pack(xpcall(fn, fault.from_handler, ...))
+  contexts[current] = old
+  if not results[1] then
+    error(results[2], 0)
+  end
+  return table.unpack(results, 2, results.n)
+end
+
 -- ---- groups ----
 
 local Group = { __name = "plat.task.Group" }
@@ -69,8 +95,10 @@ local function child(group, i, fn, ...)
 end
 
 local function spawn_into(group, i, fn, ...)
+  local t = prim.spawn(child, group, i, fn, ...)
   group.left = group.left + 1
-  group.children[i] = prim.spawn(child, group, i, fn, ...)
+  group.children[i] = t
+  contexts[t] = contexts[prim.current()]
 end
 
 local function cancel_children(group, why)
@@ -276,6 +304,28 @@ end
 ---@return boolean
 function Handle:ended()
   return self._group.left == 0
+end
+
+--- Runs a function to its end even if the caller is cancelled meanwhile: it then gets `grace` more
+--- seconds before it is cancelled too, and the caller's cancel is raised.
+---@async
+---@param grace number seconds
+---@param fn function
+---@return any value
+function M.finish(grace, fn)
+  local group = new_group()
+  spawn_into(group, 1, fn)
+  local ok, err = xpcall(await_end, fault.from_handler, group)
+  if not ok or group.left > 0 then
+    M.shield(grace, await_end, group)
+    abandon(group, "its caller was cancelled")
+  end
+  if not ok then
+    error(err, 0)
+  elseif group.failed then
+    error(group.failed, 0)
+  end
+  return group.results[1]
 end
 
 -- ---- deadlines and retries ----

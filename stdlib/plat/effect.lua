@@ -1,0 +1,346 @@
+--- The one door: every effect on the world outside this process goes through here, as a read or as
+--- a change described by data. Behind the door stands the wire, a planner, or a simulated world.
+
+local fault = require("plat.fault")
+local out = require("plat.out")
+local task = require("plat.task")
+local time = require("prim.time")
+
+local M = {}
+
+local SAFE = { GET = true, HEAD = true, OPTIONS = true }
+local GRACE = 10 -- seconds that a change in flight gets when its task is cancelled
+
+--- mode "run" or "plan"; plan: plat.effect.plan, in plan mode; world: a simulated one, then nothing
+--- else can be reached; observer: told of every change, `{ intent = fn, outcome = fn, progress = fn }`
+local state = { mode = "run" }
+local reads = {} -- declared reads: { method, path pattern, reason, module }
+
+--- Opens the door for a run. Called once, by the engine.
+---@param opts { mode: "run"|"plan", plan: table?, world: table?, observer: table? }
+function M.open(opts)
+  state = opts
+  if opts.mode == "plan" and not state.world then
+    require("prim.http").set_plan()
+  end
+end
+
+--- Closes the door behind a run: for tests, which run several playbooks in one process.
+function M.close()
+  state = { mode = "run" }
+end
+
+--- Returns whether this is plan mode: nothing may change and no wait waits.
+---@return boolean
+function M.planning()
+  return state.mode == "plan"
+end
+
+--- Returns whether the targets are simulated.
+---@return boolean
+function M.sandbox()
+  return state.world ~= nil
+end
+
+--- Returns the present time in unix seconds, virtual in the sandbox.
+---@return number
+function M.now()
+  return time.now()
+end
+
+--- Warns, once about each text.
+---@param text string
+function M.warn(text)
+  out.warn(text)
+end
+
+--- Says, in plan mode, what a wait would wait for.
+---@param text string present state and goal
+function M.plan_wait(text)
+  if state.plan then
+    state.plan.on_wait(text)
+  end
+end
+
+--- Says what a running wait sees, for the progress line.
+---@param text string
+function M.progress(text)
+  if state.observer and state.observer.progress then
+    state.observer.progress(text, task.context())
+  end
+end
+
+-- ---- reads that do not look like reads ----
+
+--- Lists a request that reads although its method does not say so. For stdlib modules at load;
+--- playbooks cannot: the list is closed when the engine opens the door to them.
+---@param decl { method: string, path: string, reason: string } path is a Lua pattern over path?query
+function M.declare_read(decl)
+  assert(decl.method and decl.path and decl.reason, "a declared read needs method, path and reason")
+  reads[#reads + 1] = decl
+end
+
+--- Returns the declared reads, for `platrun doc --reads`.
+---@return table[]
+function M.declared_reads()
+  return reads
+end
+
+local function find_declared(req)
+  local path = req.url:match("^%a+://[^/?]*(.*)$") or req.url
+  for _, decl in ipairs(reads) do
+    if decl.method == req.method and path:find(decl.path) then
+      return decl
+    end
+  end
+end
+
+-- ---- transport ----
+
+local function about_of(req)
+  return { op = req.op, target = req.target, object = req.object }
+end
+
+local function authority_of(url)
+  local scheme, rest = url:match("^(%a+)://([^/?#]+)")
+  if not rest then
+    fault.raise("usage", { op = "http" }, { msg = ("%q is not a URL"):format(url) })
+  end
+  rest = rest:gsub("^.*@", "")
+  if not rest:find(":%d+$") then
+    rest = rest .. (scheme == "https" and ":443" or ":80")
+  end
+  return rest
+end
+
+local function full_url(req)
+  if not req.query then
+    return req.url
+  end
+  local parts = {}
+  local function escape(s)
+    return (tostring(s):gsub("[^%w%-._~]", function(c)
+      return ("%%%02X"):format(c:byte())
+    end))
+  end
+  for k, v in pairs(req.query) do
+    parts[#parts + 1] = escape(k) .. "=" .. escape(v)
+  end
+  return req.url .. (req.url:find("?", 1, true) and "&" or "?") .. table.concat(parts, "&")
+end
+
+--- Sends a request into the simulated world.
+local function ask_world(req)
+  local authority = authority_of(req.url)
+  local resp, err = state.world:request(authority, req, state.mode == "plan")
+  if not resp then
+    fault.raise("refused", about_of(req), {
+      msg = ("%s is not part of the sandbox: %s"):format(authority, err),
+      hint = "choose a real inventory with -i, or leave this out of the sandbox",
+    })
+  end
+  local limit = req.timeout
+  if resp.delay and limit and resp.delay > limit then
+    task.sleep(limit)
+    fault.raise("timeout", about_of(req), { msg = ("no answer in %g s"):format(limit) })
+  elseif resp.delay and resp.delay > 0 then
+    task.sleep(resp.delay)
+  end
+  return resp
+end
+
+local function header_list(headers)
+  local lines = {}
+  for name, value in pairs(headers or {}) do
+    lines[#lines + 1] = name .. ": " .. tostring(value)
+  end
+  return lines
+end
+
+--- Sends a request over the wire.
+local function ask_wire(req, declared)
+  local endpoint = req.endpoint or {}
+  local resp, err = require("prim.http").request({
+    method = req.method,
+    url = req.url,
+    headers = header_list(req.headers),
+    body = req.body,
+    ca = endpoint.ca,
+    cert = endpoint.cert,
+    key = endpoint.key,
+    insecure = endpoint.insecure,
+    server_name = endpoint.server_name,
+    unix_socket = endpoint.unix_socket,
+    proxy = endpoint.proxy,
+    connect_timeout = req.connect_timeout or 5,
+    first_byte_timeout = req.first_byte_timeout,
+    timeout = req.timeout,
+    max_body = req.max_body,
+    stream = req.stream,
+    upgrade = req.upgrade,
+    upload = req.upload,
+    http1 = req.http1,
+    follow = req.follow,
+    declared_read = declared ~= nil,
+  })
+  if not resp then
+    fault.raise_err(about_of(req), err)
+  end
+  return resp
+end
+
+local function ask(req, declared)
+  if state.world then
+    return ask_world(req)
+  end
+  return ask_wire(req, declared)
+end
+
+--- A read is repeated when that is safe and may help; a change never here.
+local function ask_patiently(req, declared)
+  if req.retry == false then
+    return ask(req, declared)
+  end
+  local retry = require("plat.retry")
+  local policy = retry.policy(req)
+  while true do
+    local resp, err = fault.try(ask, req, declared)
+    local delay = retry.should(policy, resp or err, req.method)
+    if not delay then
+      if err then
+        error(err, 0)
+      end
+      return resp
+    end
+    if resp and resp.stream then
+      resp.stream:close()
+    end
+    task.sleep(delay)
+  end
+end
+
+-- ---- changes ----
+
+local function observe(what, ...)
+  local fn = state.observer and state.observer[what]
+  if fn then
+    fn(...)
+  end
+end
+
+--- Whether a change that raised this fault surely did not happen.
+local function surely_not(err)
+  return err.kind == "connect" and not err.sent or err.kind == "usage" or err.kind == "refused"
+end
+
+local function perform(change, fn)
+  observe("intent", change)
+  return task.finish(GRACE, function()
+    local ok, result = xpcall(fn, fault.from_handler)
+    if ok then
+      observe("outcome", change, "done")
+      return result
+    end
+    result.outcome = surely_not(result) and "failed" or "unknown"
+    observe("outcome", change, result.outcome, result)
+    error(result, 0)
+  end)
+end
+
+--- Performs or plans a change. `fn` is what performs it.
+local function pass_change(req, fn)
+  local step = task.context()
+  if not step then
+    fault.raise("refused", about_of(req), {
+      msg = "a change outside a step",
+      hint = "put it into run:step(title, function() ... end), so that it can be planned and recorded",
+    })
+  end
+  local change = require("plat.effect.change").new(step, req)
+  if state.mode == "plan" then
+    return state.plan:change(change)
+  end
+  return perform(change, fn)
+end
+
+-- ---- the door's faces ----
+
+---@class plat.effect.HttpRequest
+---@field method string
+---@field url string
+---@field headers? table<string, string>
+---@field query? table<string, any>
+---@field body? string
+---@field endpoint? table `{ ca, cert, key, insecure, server_name, unix_socket, proxy }`
+---@field target string "cluster main"
+---@field op string "k8s.get"
+---@field object? string
+---@field timeout? number seconds for all
+---@field connect_timeout? number
+---@field first_byte_timeout? number
+---@field max_body? integer
+---@field stream? boolean
+---@field upgrade? boolean
+---@field retry? boolean false: never ask again
+---@field read? string the reason why this is a read; it must be declared
+---@field change? table see plat.effect.change
+
+--- Sends an HTTP request. Transport failures raise; every status is an answer.
+---@async
+---@param req plat.effect.HttpRequest
+---@return table resp `{ status, headers, body, stream }`
+function M.http(req)
+  req = require("plat.list").copy(req)
+  req.method = req.method or "GET"
+  req.url = full_url(req)
+  out.debug(3, ("%s %s %s"):format(req.target or "-", req.method, req.url))
+  if SAFE[req.method] and not req.upgrade and not req.change then
+    local resp = ask_patiently(req)
+    return state.plan and state.plan:read(req, resp) or resp
+  end
+  if req.read then
+    local declared = find_declared(req)
+    if not declared then
+      fault.raise("bug", about_of(req), {
+        msg = ("%s %s is not declared as a read"):format(req.method, req.url),
+      })
+    end
+    return ask(req, declared)
+  end
+  if not req.change then
+    fault.raise("bug", about_of(req), { msg = req.method .. " without a description of the change" })
+  end
+  return pass_change(req, function()
+    return ask(req)
+  end)
+end
+
+--- Runs a local program.
+---@async
+---@param req { argv: string[], opts: table?, op: string?, read: string?, change: table?, target: string? }
+---@return table output `{ code, signal, stdout, stderr }`
+function M.proc(req)
+  req.target = req.target or "localhost"
+  req.op = req.op or "proc.run"
+  local function run()
+    return fault.must(about_of(req), require("prim.proc").run(req.argv, req.opts or {}))
+  end
+  if req.read then
+    return run()
+  end
+  return pass_change(req, run)
+end
+
+--- Writes local files: `perform` does it with the primitives it is given.
+---@async
+---@param req { op: string, path: string, change: table, perform: fun(fs: table): any }
+---@return any
+function M.file(req)
+  req.target = req.target or "localhost"
+  req.object = req.object or req.path
+  return pass_change(req, function()
+    return req.perform(require("prim.fs"))
+  end)
+end
+
+return M

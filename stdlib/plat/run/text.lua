@@ -1,0 +1,245 @@
+--- Tells people what a run does: one line a step on stdout, a live line on a terminal.
+
+local fault = require("plat.fault")
+local out = require("plat.out")
+local task = require("plat.task")
+local time = require("prim.time")
+local tty = require("prim.tty")
+
+local M = {}
+
+local Text = { __name = "plat.run.Text" }
+Text.__index = Text
+
+--- Returns a reporter.
+---@param opts { diff: boolean?, planning: boolean? }
+---@return table reporter
+function M.new(opts)
+  return setmetatable({
+    diff = opts.diff,
+    planning = opts.planning,
+    stamped = not tty.is_tty(1),
+    doing = {}, -- steps that run, oldest first
+    count = { ok = 0, changed = 0, failed = 0, skipped = 0 },
+    began = time.mono(),
+  }, Text)
+end
+
+local function show(v)
+  if type(v) == "string" then
+    return v
+  end
+  return tostring(v)
+end
+
+function Text:line(text)
+  if self.stamped then
+    text = require("plat.time").rfc3339(time.now()) .. " " .. text
+  end
+  out.line(text)
+end
+
+--- A line of the run: word, kind, title, and how long it took.
+function Text:item(word, kind, title, seconds, depth)
+  self.count[word] = (self.count[word] or 0) + 1
+  if out.verbosity() < 0 and word ~= "failed" then
+    return
+  end
+  local took = seconds and seconds >= 0.5 and out.paint("dim", "  " .. task.show_seconds(seconds)) or ""
+  local indent = ("  "):rep(depth or 0)
+  self:line(("%s %s %s%s%s"):format(
+    out.paint(word, ("%-8s"):format(word)),
+    out.paint("dim", ("%-5s"):format(kind)),
+    indent,
+    title,
+    took
+  ))
+end
+
+local on = {}
+
+function on.start(self, e)
+  local args = {}
+  for name, value in pairs(e.args) do
+    args[#args + 1] = name .. "=" .. show(value)
+  end
+  local tail = #args > 0 and "  " .. table.concat(args, " ") or ""
+  if out.verbosity() >= 0 then
+    local what = e.planning and "plan of " or ""
+    self:line(out.paint("bold", what .. e.name) .. ": " .. e.summary .. tail)
+  end
+end
+
+function on.guard(self, e)
+  if e.status == "ok" then
+    self:item("ok", "guard", e.title)
+  elseif e.status == "overridden" then
+    self:item("skipping", "guard", ("%s: overridden: %s (%s)"):format(e.title, e.reason, e.why))
+  else
+    self:item("failed", "guard", e.title)
+  end
+end
+
+function on.step_start(self, e)
+  table.insert(self.doing, e)
+  if self.planning then
+    self:line(("%s %s"):format(out.paint("dim", "step "), ("  "):rep(e.depth) .. e.title))
+  else
+    self:tick()
+  end
+end
+
+local function forget(self, e)
+  for i = #self.doing, 1, -1 do
+    if self.doing[i].key == e.key then
+      table.remove(self.doing, i)
+    end
+  end
+  out.live(nil)
+end
+
+function on.step_end(self, e)
+  forget(self, e)
+  if self.planning then
+    if e.ended_early then
+      self:line("        " .. out.paint("skipping", "maybe   ") .. e.ended_early)
+    end
+    return
+  end
+  self:item(e.status, e.kind or "step", e.title, e.seconds, e.depth)
+  self:tick()
+end
+
+function on.change(self, e)
+  if out.verbosity() >= 1 then
+    self:line(("         %s: %s"):format(e.op, e.text))
+  end
+end
+
+function on.progress(self, e)
+  for _, step in ipairs(self.doing) do
+    if step.key == e.step then
+      if step.note ~= e.text and not out.is_live() and out.verbosity() >= 1 then
+        self:line(("         %s: %s"):format(step.title, e.text))
+      end
+      step.note = e.text
+    end
+  end
+  self:tick()
+end
+
+function on.plan_change(self, e)
+  self:line(("        %s%s: %s"):format(
+    out.paint(e.class == "will" and "changed" or "skipping", ("%-8s"):format(e.class)),
+    e.target,
+    e.text
+  ))
+  if self.diff and e.diff then
+    for _, d in ipairs(e.diff) do
+      if d.before ~= nil then
+        self:line(("        %s%s: %s"):format(out.paint("failed", "- "), d.path, show(d.before)))
+      end
+      if d.after ~= nil then
+        self:line(("        %s%s: %s"):format(out.paint("ok", "+ "), d.path, show(d.after)))
+      end
+    end
+  elseif self.diff and e.args then
+    for name, value in pairs(e.args) do
+      if type(value) ~= "table" then
+        self:line(("          %s: %s"):format(name, show(value)))
+      end
+    end
+  end
+end
+
+function on.plan_wait(self, e)
+  self:line(("        %s%s"):format(out.paint("dim", "wait    "), e.text))
+end
+
+function on.plan_prove(self, e)
+  self:line(("%s %s (checked afterwards, within %s)"):format(
+    out.paint("dim", "prove"),
+    e.title,
+    task.show_seconds(e.within)
+  ))
+end
+
+function on.log(self, e)
+  self:line("         " .. e.text)
+end
+
+local function show_plan(self, e)
+  local n = e.plan
+  if n.will + n.maybe + n.opaque == 0 then
+    self:line(e.steps == 0 and "nothing to do" or "no change")
+    return
+  end
+  self:line(("plan: %d to change (%d will, %d maybe, %d opaque), coverage %d %%; nothing was changed"):format(
+    n.will + n.maybe + n.opaque,
+    n.will,
+    n.maybe,
+    n.opaque,
+    math.floor(n.coverage * 100 + 0.5)
+  ))
+end
+
+function on.finish(self, e)
+  out.live(nil)
+  if e.fault then
+    local where = e.fault.step and (e.fault.step .. ": ") or ""
+    out.err(out.paint("failed", "failed: ") .. where .. fault.text(e.fault, out.verbosity()))
+  end
+  if out.verbosity() < 0 and not e.fault then
+    return
+  end
+  if e.plan and not e.fault then
+    show_plan(self, e)
+    return
+  end
+  if e.steps == 0 and not e.fault then
+    self:line("nothing to do")
+  end
+  self:line(("%s : ok=%d changed=%d unreachable=%d failed=%d skipped=%d  in %s%s"):format(
+    e.target,
+    self.count.ok,
+    self.count.changed,
+    e.unreachable and 1 or 0,
+    self.count.failed,
+    self.count.skipping or 0,
+    task.show_seconds(time.mono() - self.began),
+    e.sandbox and " of sandbox time" or ""
+  ))
+end
+
+--- Handles an event.
+---@param name string
+---@param e table
+function Text:emit(name, e)
+  local fn = on[name]
+  if fn then
+    fn(self, e)
+  end
+end
+
+--- Renews the live line. Called once a second and after each event.
+function Text:tick()
+  local step = self.doing[#self.doing]
+  if not step or not out.is_live() then
+    return
+  end
+  local more = #self.doing > 1 and (" (+%d more)"):format(#self.doing - 1) or ""
+  local note = step.note and ("  " .. step.note) or ""
+  local seconds = task.show_seconds(math.floor(time.mono() - step.at))
+  out.live(("running  step  %s%s  %s%s"):format(step.title, more, seconds, note))
+end
+
+--- Says that a long step still runs, where no live line can. Called twice a minute.
+function Text:heartbeat()
+  local step = self.doing[#self.doing]
+  if step and not out.is_live() and out.verbosity() >= 0 then
+    local seconds = task.show_seconds(math.floor(time.mono() - step.at))
+    self:line(("running  step  %s  %s%s"):format(step.title, seconds, step.note and ("  " .. step.note) or ""))
+  end
+end
+
+return M

@@ -1,0 +1,84 @@
+--- Where platrun keeps its own files, and the few ways in which it writes them. These are not
+--- effects on the platform: they are the program's memory.
+
+local fault = require("plat.fault")
+local fs = require("prim.fs")
+local sys = require("prim.sys")
+
+local M = {}
+
+local function set(name)
+  local v = sys.getenv(name)
+  return v and v ~= "" and v or nil
+end
+
+--- Returns the directory for state: $XDG_STATE_HOME/platrun, for root /var/lib/platrun, else
+--- ~/.local/state/platrun.
+---@return string path
+function M.dir()
+  local xdg = set("XDG_STATE_HOME")
+  if xdg then
+    return xdg .. "/platrun"
+  elseif sys.uid() == 0 then
+    return "/var/lib/platrun"
+  end
+  local home = sys.home()
+  if not home then
+    fault.raise("io", { op = "state" }, {
+      msg = "no home directory, so no place for state",
+      hint = "set XDG_STATE_HOME",
+    })
+  end
+  return home .. "/.local/state/platrun"
+end
+
+--- Makes a directory of ours, readable by this user alone.
+---@param path string
+function M.make_dir(path)
+  fault.must({ op = "state", object = path }, fs.mkdir(path, { mode = tonumber("700", 8), parents = true }))
+end
+
+--- Returns the content of a file of ours, nil if it is not there.
+---@param path string
+---@return string?
+function M.read(path)
+  local text, err = fs.read(path, { max = 1 << 30 })
+  if not text and err.code ~= 2 then
+    fault.raise_err({ op = "state", object = path }, err)
+  end
+  return text
+end
+
+--- Replaces a file of ours, atomically.
+---@param path string
+---@param text string
+function M.write(path, text)
+  fault.must({ op = "state", object = path }, fs.write(path, text, { mode = tonumber("600", 8), atomic = true }))
+end
+
+--- Opens a file of ours for appending.
+---@param path string
+---@return table file `:write(s)`, `:sync()`, `:size()`, `:close()`
+function M.append(path)
+  return fault.must({ op = "state", object = path }, fs.open_append(path, { mode = tonumber("600", 8) }))
+end
+
+--- Removes a directory of ours.
+---@param path string
+function M.remove(path)
+  local ok, err = fs.remove(path, { recursive = true })
+  if not ok and err.code ~= 2 then
+    fault.raise_err({ op = "state", object = path }, err)
+  end
+end
+
+--- Takes a lock file of ours without waiting.
+---@param path string
+---@param text string what to tell others: who holds it
+---@return table? lock `:close()`
+---@return table? err kind "refused" when somebody holds it
+function M.lock(path, text)
+  return fs.lock(path, { text = text })
+end
+
+return M
