@@ -6,6 +6,7 @@
 -- skipped means the moment of the jump.
 local check = require("plat.check")
 local fault = require("plat.fault")
+local fs = require("prim.fs")
 local sys = require("prim.sys")
 
 local M = {}
@@ -258,9 +259,9 @@ local function is_name(name)
 end
 
 --- Suggests a zone of the same folder as a wrong name.
-local function suggestion(fs, dir, name)
+local function suggestion(dir, name)
   local folder = name:match("^(.*/)[^/]*$") or ""
-  local names = fault.try(fs.list, dir .. "/" .. folder)
+  local names = fs.list(dir .. "/" .. folder)
   local word = names and check.suggest(name:match("[^/]*$"), names)
   return word and (' (did you mean "%s"?)'):format(folder .. word) or ""
 end
@@ -282,14 +283,13 @@ function M.load(name)
   if not is_name(name) then
     fault.raise("usage", about, { msg = ('"%s" is not the name of a time zone'):format(name) })
   end
-  local fs = require("plat.fs") -- late: plat.fs itself needs the clock
   local dir = sys.getenv("TZDIR") or "/usr/share/zoneinfo"
-  local data, err = fault.try(fs.read, dir .. "/" .. name, { max = MAX_FILE })
+  local data, err = fs.read(dir .. "/" .. name, { max = MAX_FILE })
   if not data then
-    local close = suggestion(fs, dir, name)
+    local close = suggestion(dir, name)
     fault.raise("usage", about, {
       msg = ('unknown time zone "%s"%s'):format(name, close),
-      cause = err,
+      detail = err.msg,
       hint = close == "" and HINT or nil,
     })
   end

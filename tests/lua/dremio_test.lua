@@ -186,7 +186,7 @@ local tests = {
     local w = open_world(3)
     local api = connect()
     t.equal(api:fragments(), {})
-    w.model:fault("query:20:dremio-executor-1")
+    w.model:fault("query", { "20", "dremio-executor-1" })
     local work = api:fragments()
     t.equal(list.keys(work), { "dremio-executor-1" })
     local jobs = api:jobs_on("dremio-executor-1")
@@ -205,7 +205,7 @@ local tests = {
   ["a long drain is cheap and ends when the query ends"] = function(t)
     local w = open_world(2)
     local before = time.now()
-    w.model:fault("query:120")
+    w.model:fault("query", { "120" })
     connect():wait_drained("dremio-executor-1", { within = "3h" })
     t.ok(time.now() - before >= 7200)
     t.ok(time.now() - before < 7200 + 120, tostring(time.now() - before))
@@ -214,7 +214,7 @@ local tests = {
 
   ["a drain in vain names the jobs, users and since when"] = function(t)
     local w = open_world(2)
-    w.model:fault("query:60")
+    w.model:fault("query", { "60" })
     local id = w.model:active_jobs()[1].id
     local err = t.fails("timeout", function()
       connect():wait_drained("dremio-executor-1", { within = "5m" })
@@ -232,7 +232,7 @@ local tests = {
     function api:jobs_on(name)
       seen = seen + 1
       if seen == 2 then
-        w.model:fault("query:0.1")
+        w.model:fault("query", { "0.1" })
       end
       return look(self, name)
     end
@@ -242,7 +242,7 @@ local tests = {
 
   ["a cancelled job leaves the executor idle"] = function(t)
     local w = open_world(2)
-    w.model:fault("query:60")
+    w.model:fault("query", { "60" })
     local api = connect()
     local job = api:jobs_on("dremio-executor-1")[1]
     task.with_context({ key = "cancel", counts = {} }, function()

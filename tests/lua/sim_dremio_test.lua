@@ -161,7 +161,7 @@ return {
   ["a query fails with the executor it runs on"] = function(t)
     local w = cluster(3)
     login(w)
-    t.ok(w.model:fault("query:20"):find("runs on dremio-executor-2", 1, true))
+    t.ok(w.model:fault("query", { "20" }):find("runs on dremio-executor-2", 1, true))
     local sql = "select queryId, hostname from sys.fragments where hostname like 'dremio-executor-2.%'"
     local found = rows(w, sql)
     t.equal(#found, 2, "the long query and the one that looks")
@@ -175,8 +175,8 @@ return {
   ["a query ends by itself or is cancelled"] = function(t)
     local w = cluster(2)
     login(w)
-    w.model:fault("query:1:dremio-executor-0")
-    w.model:fault("query:60:dremio-executor-0")
+    w.model:fault("query", { "1", "dremio-executor-0" })
+    w.model:fault("query", { "60", "dremio-executor-0" })
     local active = "select job_id from sys.jobs where user_name = 'analyst'"
     t.equal(#rows(w, active), 2)
     w.now = w.now + 60
@@ -190,12 +190,12 @@ return {
 
   ["faults that cannot be made say so"] = function(t)
     local w = cluster(1)
-    t.equal({ w.model:fault("query:5:dremio-executor-9") }, { nil, "no executor dremio-executor-9" })
-    t.equal({ w.model:fault("quarry:5") }, {
+    t.equal({ w.model:fault("query", { "5", "dremio-executor-9" }) }, { nil, "no executor dremio-executor-9" })
+    t.equal({ w.model:fault("quarry", { "5" }) }, {
       nil,
-      'unknown fault "quarry:5": expected query:MINUTES[:EXECUTOR]',
+      'unknown fault "quarry": expected query and its minutes',
     })
-    t.equal({ cluster(0).model:fault("query:5") }, { nil, "no executor is registered" })
+    t.equal({ cluster(0).model:fault("query", { "5" }) }, { nil, "no executor is registered" })
   end,
 
   ["a query waits for the first executor"] = function(t)
@@ -217,7 +217,7 @@ return {
   ["the state goes into a dump and comes back"] = function(t)
     local w = cluster(3, { background = 5 })
     login(w)
-    w.model:fault("query:20")
+    w.model:fault("query", { "20" })
     w.now = w.now + 100
     rows(w, "select 1")
     local copy = sim.restore(json.decode(json.encode(w.model:dump())), w.functions)
@@ -230,7 +230,7 @@ return {
 
   ["metrics count jobs"] = function(t)
     local w = cluster(1)
-    w.model:fault("query:20")
+    w.model:fault("query", { "20" })
     local status, text = call(w, "GET", "/metrics")
     t.equal(status, 200)
     t.ok(text:find("\njobs_active 1\n", 1, true), text)

@@ -1,5 +1,5 @@
 local fault = require("plat.fault")
-local fs = require("plat.fs")
+local fs = require("prim.fs")
 local time = require("plat.time")
 local tz = require("plat.tz")
 

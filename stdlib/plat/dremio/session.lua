@@ -2,7 +2,7 @@
 local check = require("plat.check")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
-local fs = require("plat.fs")
+local fs = require("prim.fs")
 local json = require("plat.json")
 local sys = require("prim.sys")
 
@@ -67,16 +67,14 @@ end
 
 --- Reads a secret from a file that only its owner can read.
 local function read_secret(about, path)
-  local info = fs.stat(path)
-  if not info then
-    fault.raise("auth", about, { msg = ("no file %s"):format(path) })
-  elseif info.mode & 0x3f ~= 0 then -- any right of the group or of others
+  local info = fault.must(about, fs.stat(path))
+  if info.mode & 0x3f ~= 0 then -- any right of the group or of others
     fault.raise("refused", about, {
       msg = ("others can read the secret in %s (mode %04o)"):format(path, info.mode & 0xfff),
       hint = "chmod 600 " .. path,
     })
   end
-  return (fs.read(path, { max = 65536 }):match("^[^\r\n]*"))
+  return (fault.must(about, fs.read(path, { max = 65536 })):match("^[^\r\n]*"))
 end
 
 local function password_of(self, about)
@@ -102,7 +100,7 @@ local function endpoint(self)
   local conf = self._conf
   if not self._endpoint then
     self._endpoint = {
-      ca = conf.ca_file and fs.read(conf.ca_file, { max = 1048576 }) or nil,
+      ca = conf.ca_file and fault.must({ op = "dremio.connect" }, fs.read(conf.ca_file)) or nil,
       insecure = conf.insecure or nil,
       server_name = conf.server_name,
       proxy = conf.proxy,

@@ -252,33 +252,42 @@ function Model:start_job(text, user, kind, at, opts)
   return job
 end
 
---- Puts a fault into the cluster: "query:MINUTES[:EXECUTOR]" is a long query on the highest (or the
---- named) executor.
----@param spec string
+--- Brings a fault about: "query" is a long query, on the highest executor or a named one.
+---@param name string
+---@param args string[] minutes, pod name?
 ---@return string|nil text what was done
 ---@return string? problem
-function Model:fault(spec)
+function Model:fault(name, args)
   self:advance(self.clock and self.clock() or self.time)
-  local minutes, name = spec:match("^query:(%d+%.?%d*):?([%w-]*)$")
-  if not minutes then
-    return nil, ('unknown fault "%s": expected query:MINUTES[:EXECUTOR]'):format(spec)
+  local minutes = tonumber(args[1])
+  if name ~= "query" or not minutes then
+    return nil, ('unknown fault "%s": expected query and its minutes'):format(name)
   end
   local nodes = self:registered()
-  local node = name == "" and nodes[#nodes]
-    or list.find(nodes, function(one)
-      return one.name == name
-    end)
-  if not node then
-    return nil, name == "" and "no executor is registered" or ("no executor %s"):format(name)
+  local named = args[2] and args[2] ~= "" and args[2]
+  local node = nodes[#nodes]
+  if named then
+    node = list.find(nodes, { name = named })
   end
-  local job = self:start_job(
-    "select region, sum(amount) from lake.sales.orders group by region",
-    "analyst",
-    "JDBC",
-    self.time,
-    { hosts = { node.name }, length = tonumber(minutes) * 60 }
-  )
-  return ("query %s of analyst runs on %s for %s min"):format(job.id, node.name, minutes)
+  if not node then
+    return nil, named and "no executor " .. named or "no executor is registered"
+  end
+  local text = "select region, sum(amount) from lake.sales.orders group by region"
+  local job = self:start_job(text, "analyst", "JDBC", self.time, {
+    hosts = { node.name },
+    length = minutes * 60,
+  })
+  job.fault = true
+  return ("query %s of analyst runs on %s for %g min"):format(job.id, node.name, minutes)
+end
+
+--- Ends the faults.
+function Model:calm()
+  for _, job in ipairs(self:active_jobs()) do
+    if job.fault then
+      finish(job, "CANCELED", self.time)
+    end
+  end
 end
 
 --- Plans a statement: what it reads and whether it can be answered.
