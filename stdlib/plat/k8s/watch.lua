@@ -1,0 +1,208 @@
+--- Following objects as they change: list, then watch, reconnect, list anew when too old.
+local errors = require("plat.k8s.errors")
+local fault = require("plat.fault")
+local json = require("plat.json")
+local kinds = require("plat.k8s.kinds")
+local objects = require("plat.k8s.objects")
+local time = require("plat.time")
+
+local M = {}
+
+local MAX_LINE = 32 * 1024 * 1024
+local STREAM = 240 -- seconds a stream lives, plus up to as many again: servers spread reconnects
+local MAX_FAILURES = 8 -- without an event in between
+
+---@class plat.k8s.Event
+---@field type "ADDED"|"MODIFIED"|"DELETED"|"SYNCED" SYNCED: the list is complete (no object)
+---@field object? table
+
+--- Splits a stream into lines, wherever the chunks end. Returns an iterator.
+---@param stream table with `:read()`
+---@return fun(): string?
+function M.lines(stream)
+  local buffer, ended = "", false
+  return function()
+    while true do
+      local at = buffer:find("\n", 1, true)
+      if at then
+        local line = buffer:sub(1, at - 1)
+        buffer = buffer:sub(at + 1)
+        return line
+      elseif ended then
+        local rest = buffer
+        buffer = ""
+        return rest ~= "" and rest or nil
+      elseif #buffer > MAX_LINE then
+        fault.raise("parse", { op = "k8s.watch" }, { msg = "a line of the stream is over 32 MiB" })
+      end
+      local chunk, err = stream:read()
+      if err then
+        fault.raise_err({ op = "k8s.watch" }, err)
+      elseif chunk then
+        buffer = buffer .. chunk
+      else
+        ended = true
+      end
+    end
+  end
+end
+
+local function key_of(object)
+  local meta = object.metadata
+  return (meta.namespace or "") .. "/" .. meta.name
+end
+
+---@class plat.k8s.Watcher one call of `run`
+local Watcher = {}
+Watcher.__index = Watcher
+
+-- Hands an event to the callback and remembers what exists. True ends the watch.
+function Watcher:emit(kind, object)
+  local key = key_of(object)
+  if kind == "DELETED" then
+    self.known[key] = nil
+  else
+    self.known[key] = { version = object.metadata.resourceVersion, object = object }
+  end
+  return self.fn({ type = kind, object = object })
+end
+
+-- Lists everything and hands over the difference to what is known.
+function Watcher:sync()
+  local items, version = objects.list(self.client, self.res, self.ns, {
+    labels = self.opts.labels,
+    fields = self.fields,
+  }, "k8s.watch")
+  local here = {}
+  for _, object in ipairs(items) do
+    local key = key_of(object)
+    local known = self.known[key]
+    here[key] = true
+    if not known or known.version ~= object.metadata.resourceVersion then
+      if self:emit(known and "MODIFIED" or "ADDED", object) then
+        return true
+      end
+    end
+  end
+  for key, known in pairs(self.known) do
+    if not here[key] and self:emit("DELETED", known.object) then
+      return true
+    end
+  end
+  self.version = version
+  return self.fn({ type = "SYNCED" })
+end
+
+-- Handles one event line. Returns true to end the watch.
+function Watcher:event(line)
+  local event = json.decode(line, { name = "watch event" })
+  local object = event.object
+  if event.type == "ERROR" then
+    local code = type(object) == "table" and object.code or 500
+    error(
+      errors.from_response(self.about, { status = code, headers = {}, body = json.encode(object) }),
+      0
+    )
+  end
+  self.failures = 0
+  if object.metadata and object.metadata.resourceVersion then
+    self.version = object.metadata.resourceVersion
+  end
+  if event.type == "BOOKMARK" then
+    return false
+  end
+  return self:emit(event.type, object)
+end
+
+-- One stream, to its end. Returns true to end the watch.
+function Watcher:stream()
+  local seconds = math.floor(STREAM * (1 + math.random()))
+  local _, resp = self.client.transport:request({
+    path = kinds.path(self.res, self.ns),
+    query = {
+      watch = true,
+      allowWatchBookmarks = true,
+      resourceVersion = self.version,
+      timeoutSeconds = seconds,
+      labelSelector = objects.selector(self.opts.labels),
+      fieldSelector = objects.selector(self.fields),
+    },
+    op = "k8s.watch",
+    object = self.about.object,
+    stream = true,
+    first_byte_timeout = 30,
+    timeout = seconds + 60,
+  })
+  local stream <close> = setmetatable({ resp.stream }, {
+    __close = function(held)
+      held[1]:close()
+    end,
+  })
+  for line in M.lines(stream[1]) do
+    if line:find("%S") and self:event(line) then
+      return true
+    end
+  end
+  return false
+end
+
+local PASSING = { [429] = true, [500] = true, [502] = true, [503] = true, [504] = true }
+
+-- Decides about a failed stream: list anew, try again after a pause, or raise.
+function Watcher:recover(err)
+  if errors.is(err, 410) then
+    self.version = nil
+    return
+  end
+  local passing = err.kind == "connect"
+    or err.kind == "timeout"
+    or (err.kind == "http" and PASSING[err.code])
+  self.failures = self.failures + 1
+  if not passing or self.failures > MAX_FAILURES then
+    error(err, 0)
+  end
+  local pause = math.min(2 ^ (self.failures - 1), 30)
+  time.sleep(pause * (0.5 + math.random() / 2))
+end
+
+--- Lists objects and follows their changes until the callback returns true. Survives ended streams,
+--- lost connections, busy servers and versions that are too old.
+---@async
+---@param client plat.k8s.Client
+---@param kind string|table
+---@param ns? string nil: all namespaces
+---@param opts { name?: string, labels?: string|table, fields?: string|table, resource_version?: string }
+---@param fn fun(event: plat.k8s.Event): boolean?
+function M.run(client, kind, ns, opts, fn)
+  local res = client:resource(kind)
+  local watcher = setmetatable({
+    client = client,
+    res = res,
+    ns = ns,
+    opts = opts,
+    fields = opts.name and ("metadata.name=" .. opts.name) or opts.fields,
+    version = opts.resource_version,
+    known = {},
+    failures = 0,
+    fn = fn,
+    about = {
+      op = "k8s.watch",
+      target = client.target,
+      object = kinds.label(res, ns, opts.name),
+    },
+  }, Watcher)
+  while true do
+    local began = time.mono()
+    local step = watcher.version and Watcher.stream or Watcher.sync
+    local done, err = fault.try(step, watcher)
+    if done then
+      return
+    elseif err then
+      watcher:recover(err)
+    elseif step == Watcher.stream and time.mono() - began < 1 then
+      time.sleep(1) -- a server or proxy that ends streams at once
+    end
+  end
+end
+
+return M
