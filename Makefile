@@ -143,15 +143,14 @@ bench: deps
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@XDG_STATE_HOME=$(CURDIR)/$B/bench/state tests/bench/run $(T)
 
-torture:
+torture: deps-check
 	@tests/run --torture
 
 DATA = $(DESTDIR)$(PREFIX)/share/platrun
 install: all
 	install -D -m 755 $B/platrun $(DESTDIR)$(PREFIX)/bin/platrun
 	install -d $(DATA)
-	cp -R playbooks inventory $(DATA)/
-	if [ -d examples ]; then cp -R examples $(DATA)/; fi
+	cp -R platrun.conf playbooks inventory examples $(DATA)/
 	install -d $(DESTDIR)$(PREFIX)/share/doc/platrun
 	cp -R README.md LICENSE CHANGELOG.md docs/. $(DESTDIR)$(PREFIX)/share/doc/platrun/
 
