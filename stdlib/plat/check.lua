@@ -55,7 +55,7 @@ function M.bytes(v)
   return nil, ("%q is not a size, such as 512KB, 16MB or 2Gi"):format(tostring(v))
 end
 
---- Returns the number of edits (insert, delete, replace, swap) between two words, at most `max` + 1.
+--- Returns the number of edits (insert, delete, replace, swap) between two words, or `max` + 1.
 local function distance(a, b, max)
   if math.abs(#a - #b) > max then
     return max + 1
@@ -214,7 +214,7 @@ end
 --- Returns a function that validates an option table: closed, typed, with defaults. It raises at
 --- its caller's caller: `ssh.connect: unknown option "time_out" (did you mean "timeout"?)`.
 ---@param name string the function whose options these are
----@param schema table<string, table> field to `{ type=, default=, required=, min=, max=, enum=, help= }`
+---@param schema table<string, table> by field `{ type, default, required, min, max, enum, help }`
 ---@return fun(opts: table?, level: integer?): table
 function M.options(name, schema)
   local names = {}

@@ -63,7 +63,10 @@ local function expand(word, by, names)
     local name, text = word:match("^(%-%-[^=]+)=(.*)$")
     name = name or word
     if not by[name] then
-      usage(('unknown option "%s"%s'):format(name, check.did_you_mean(name, names)), "--help lists the options")
+      usage(
+        ('unknown option "%s"%s'):format(name, check.did_you_mean(name, names)),
+        "--help lists the options"
+      )
     end
     return { { flag = by[name], text = text, shown = name } }
   end

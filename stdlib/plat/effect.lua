@@ -12,7 +12,7 @@ local SAFE = { GET = true, HEAD = true, OPTIONS = true }
 local GRACE = 10 -- seconds that a change in flight gets when its task is cancelled
 
 --- mode "run" or "plan"; plan: plat.effect.plan, in plan mode; world: a simulated one, then nothing
---- else can be reached; observer: told of every change, `{ intent = fn, outcome = fn, progress = fn }`
+--- else can be reached; observer: told of every change, `{ intent = fn, outcome = fn, progress? }`
 local state = { mode = "run" }
 local reads = {} -- declared reads: { method, path pattern, reason, module }
 
@@ -74,7 +74,7 @@ end
 
 --- Lists a request that reads although its method does not say so. For stdlib modules at load;
 --- playbooks cannot: the list is closed when the engine opens the door to them.
----@param decl { method: string, path: string, reason: string } path is a Lua pattern over path?query
+---@param decl { method: string, path: string, reason: string } path: a pattern over path?query
 function M.declare_read(decl)
   assert(decl.method and decl.path and decl.reason, "a declared read needs method, path and reason")
   reads[#reads + 1] = decl
@@ -119,9 +119,11 @@ local function full_url(req)
   end
   local parts = {}
   local function escape(s)
-    return (tostring(s):gsub("[^%w%-._~]", function(c)
-      return ("%%%02X"):format(c:byte())
-    end))
+    return (
+      tostring(s):gsub("[^%w%-._~]", function(c)
+        return ("%%%02X"):format(c:byte())
+      end)
+    )
   end
   for k, v in pairs(req.query) do
     parts[#parts + 1] = escape(k) .. "=" .. escape(v)
@@ -253,7 +255,7 @@ local function pass_change(req, fn)
   if not step then
     fault.raise("refused", about_of(req), {
       msg = "a change outside a step",
-      hint = "put it into run:step(title, function() ... end), so that it can be planned and recorded",
+      hint = "put it into run:step(title, function() ... end): so it can be planned and recorded",
     })
   end
   local change = require("plat.effect.change").new(step, req)
@@ -308,7 +310,11 @@ function M.http(req)
     return ask(req, declared)
   end
   if not req.change then
-    fault.raise("bug", about_of(req), { msg = req.method .. " without a description of the change" })
+    fault.raise(
+      "bug",
+      about_of(req),
+      { msg = req.method .. " without a description of the change" }
+    )
   end
   return pass_change(req, function()
     return ask(req)
@@ -317,7 +323,7 @@ end
 
 --- Runs a local program.
 ---@async
----@param req { argv: string[], opts: table?, op: string?, read: string?, change: table?, target: string? }
+---@param req { argv: string[], opts: table?, op: string?, read: string?, change: table? }
 ---@return table output `{ code, signal, stdout, stderr }`
 function M.proc(req)
   req.target = req.target or "localhost"

@@ -41,10 +41,14 @@ end
 
 local function restrict()
   local yield, traceback = coroutine.yield, debug.traceback
-  coroutine.close = nil -- a waiting coroutine that is closed could be woken when it is dead
-  coroutine.yield = function(...)
+  -- A waiting coroutine that is closed could be woken when it is dead.
+  coroutine.close = nil -- luacheck: ignore
+  coroutine.yield = function(...) -- luacheck: ignore
     if task.in_task() then
-      error("coroutine.yield outside a coroutine of your own; a task waits by calling what waits", 2)
+      error(
+        "coroutine.yield outside a coroutine of your own; a task waits by calling what waits",
+        2
+      )
     end
     return yield(...)
   end
@@ -68,6 +72,9 @@ local function replace()
     end,
     clock = time.mono,
   }
+  try = function(...) -- luacheck: ignore
+    return require("plat.fault").try(...)
+  end
   print = function(...) -- luacheck: ignore
     local words = table.pack(...)
     for i = 1, words.n do

@@ -64,7 +64,11 @@ local function find_where()
     if not info then
       return nil
     end
-    if info.source:sub(1, 1) == "@" and not info.source:find("^@plat/") and info.currentline > 0 then
+    if
+      info.source:sub(1, 1) == "@"
+      and not info.source:find("^@plat/")
+      and info.currentline > 0
+    then
       return info.short_src .. ":" .. info.currentline
     end
   end

@@ -58,7 +58,8 @@ function M.pairs(t)
       v = t[k]
     until v ~= nil
     return k, v
-  end, t
+  end,
+    t
 end
 
 --- Returns whether a table has no key at all.

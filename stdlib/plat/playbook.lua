@@ -36,12 +36,22 @@ local function read(path)
   end
   local near = err.code == 2 and similar(path)
   local dir = path:match("^(.*/)[^/]*$") or ""
-  bad(path, "usage", err.code == 2 and "no such playbook" or err.msg, near and ("did you mean %s%s?"):format(dir, near))
+  bad(
+    path,
+    "usage",
+    err.code == 2 and "no such playbook" or err.msg,
+    near and ("did you mean %s%s?"):format(dir, near)
+  )
 end
 
 local function check_shape(path, playbook)
   if type(playbook) ~= "table" then
-    bad(path, "parse", "it returns no table", "end the file with `return M`; docs/PLAYBOOKS.md shows how")
+    bad(
+      path,
+      "parse",
+      "it returns no table",
+      "end the file with `return M`; docs/PLAYBOOKS.md shows how"
+    )
   end
   for name, value in pairs(playbook) do
     local known = require("plat.list").contains(FIELDS, name)
@@ -75,6 +85,23 @@ local function check_args(path, args)
   end
 end
 
+local function use_try(name)
+  return function()
+    error(("%s would swallow a cancel; use try(f, ...), which returns nil, err"):format(name), 2)
+  end
+end
+
+--- What a playbook sees: everything but the two functions that can swallow a cancel.
+local function environment()
+  local env = { pcall = use_try("pcall"), xpcall = use_try("xpcall") }
+  return setmetatable(env, {
+    __index = _G,
+    __newindex = function(_, name)
+      error(("assignment to the undefined variable '%s' (write `local %s`)"):format(name, name), 2)
+    end,
+  })
+end
+
 --- Loads a playbook and checks its declarations. Raises with file and line.
 ---@param path string
 ---@return table playbook `{ path, name, text, summary, risk, args, undo, run }`
@@ -83,7 +110,7 @@ function M.load(path)
   if text:sub(1, 2) == "#!" then
     text = "--" .. text
   end
-  local chunk, err = load(text, "@" .. path)
+  local chunk, err = load(text, "@" .. path, "t", environment())
   if not chunk then
     fault.raise("parse", nil, { msg = err, hint = "platrun syntax is Lua 5.4", where = "" })
   end

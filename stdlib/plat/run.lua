@@ -2,10 +2,9 @@
 --- prove.
 
 local check = require("plat.check")
-local effect = require("plat.effect")
 local fault = require("plat.fault")
 local json = require("plat.json")
-local plan = require("plat.effect.plan")
+local prove = require("plat.run.prove")
 local task = require("plat.task")
 local time = require("prim.time")
 
@@ -25,7 +24,7 @@ Step.__index = Step
 local STEP = check.options("run:step", {
   timeout = { type = "duration", help = "longest time the step may take" },
   returns = { type = "boolean", default = false, help = "the body's value is returned" },
-  no_return = { type = "boolean", default = false, help = "cannot be undone: a point of no return" },
+  no_return = { type = "boolean", default = false, help = "a point of no return" },
   keep = { type = "boolean", default = false, help = "its effect stays when the run is undone" },
 })
 
@@ -36,14 +35,8 @@ local EACH = check.options("run:each", {
   keep = { type = "boolean", default = false },
 })
 
-local PROVE = check.options("run:prove", {
-  within = { type = "duration", default = "5m" },
-  every = { type = "duration", default = "5s" },
-  readings = { type = "integer", min = 1, default = 3, help = "good readings one after the other" },
-})
-
 --- Makes a run. For the engine.
----@param opts { name: string, args: table, inventory: table?, reporter: table, planning: boolean?, overrides: table?, forks: integer? }
+---@param opts table `{ name, args, inventory, reporter, planning, overrides, forks }`
 ---@return plat.Run
 function M.new(opts)
   return setmetatable({
@@ -72,13 +65,19 @@ function Run:observer()
       self.changes = self.changes + 1
       local step = task.context()
       step.changed = true
-      self.reporter:emit("change", { step = step.key, op = change.op, text = change.text, key = change.key })
+      self.reporter:emit(
+        "change",
+        { step = step.key, op = change.op, text = change.text, key = change.key }
+      )
     end,
     outcome = function(change, outcome, err)
       if outcome == "failed" then
         self.changes = self.changes - 1
       end
-      self.reporter:emit("outcome", { key = change.key, outcome = outcome, error = err and err.msg })
+      self.reporter:emit(
+        "outcome",
+        { key = change.key, outcome = outcome, error = err and err.msg }
+      )
     end,
     progress = function(text, step)
       if step then
@@ -123,7 +122,11 @@ end
 local function plain(name, value)
   local ok, text = pcall(json.encode, value == nil and json.null or value)
   if not ok then
-    fault.raise("bug", { op = "run:keep", object = name }, { msg = "not plain data: " .. tostring(text) })
+    fault.raise(
+      "bug",
+      { op = "run:keep", object = name },
+      { msg = "not plain data: " .. tostring(text) }
+    )
   end
   return value
 end
@@ -187,7 +190,9 @@ function Run:guard(name, fn)
   fault.raise("refused", { op = "guard", object = ("%q"):format(name) }, {
     msg = reason,
     cause = cause,
-    hint = hint or (not cause and ("--override %q --reason TEXT goes on all the same"):format(name)) or nil,
+    hint = hint
+      or (not cause and ("--override %q --reason TEXT goes on all the same"):format(name))
+      or nil,
   })
 end
 
@@ -197,7 +202,11 @@ local function unique_key(self, parent, title)
   local base = parent and (parent.key .. "/" .. title) or title
   local n = (self.titles[base] or 0) + 1
   if n > 1 and self.open[base .. (n > 2 and "#" .. (n - 1) or "")] then
-    fault.raise("usage", { op = "run:step" }, { msg = ("two steps %q run at the same time"):format(title) })
+    fault.raise(
+      "usage",
+      { op = "run:step" },
+      { msg = ("two steps %q run at the same time"):format(title) }
+    )
   end
   self.titles[base] = n
   return n == 1 and base or (base .. "#" .. n)
@@ -219,7 +228,10 @@ local function enter(self, title, kind)
   }, Step)
   self.open[step.key] = true
   self.steps = self.steps + 1
-  self.reporter:emit("step_start", { key = step.key, title = title, depth = step.depth, at = step.at })
+  self.reporter:emit(
+    "step_start",
+    { key = step.key, title = title, depth = step.depth, at = step.at }
+  )
   return step, parent
 end
 
@@ -273,7 +285,11 @@ function Run:step(title, opts, fn)
     error(err, 0)
   elseif opts.returns then
     err.plan_end = nil
-    fault.raise("refused", { op = "plan" }, { msg = ("what follows depends on the step %q"):format(title), plan_stop = true })
+    fault.raise(
+      "refused",
+      { op = "plan" },
+      { msg = ("what follows depends on the step %q"):format(title), plan_stop = true }
+    )
   end
 end
 
@@ -334,33 +350,8 @@ end
 
 -- ---- prove ----
 
---- Whether a reading that failed may be better next time.
-local function passing(err)
-  return err.kind == "connect"
-    or err.kind == "timeout" and not err.deadline
-    or err.kind == "http" and (err.code == 429 or (err.code or 0) >= 500)
-end
-
-local function readings(opts, fn, told)
-  local good = 0
-  while good < opts.readings do
-    local ok, value, detail = xpcall(fn, fault.from_handler)
-    if not ok and not passing(value) then
-      error(value, 0)
-    end
-    good = ok and value and good + 1 or 0
-    told.last = not ok and tostring(value) or detail
-    if told.last then
-      effect.progress(tostring(told.last))
-    end
-    if good < opts.readings then
-      task.sleep(opts.every)
-    end
-  end
-end
-
---- Waits until the function returns true `readings` times one after the other; raises when that does
---- not happen within the deadline. It may return false and a text that says what it saw.
+--- Waits until the function returns true `readings` times one after the other; raises when that
+--- does not happen within the deadline. It may return false and a text that says what it saw.
 ---@async
 ---@param title string
 ---@param opts? { within: string|number, every: string|number, readings: integer }
@@ -369,32 +360,19 @@ function Run:prove(title, opts, fn)
   if type(opts) == "function" then
     opts, fn = {}, opts
   end
-  opts = PROVE(opts)
+  opts = prove.options(opts)
   if self.planning then
     self.reporter:emit("plan_prove", { title = title, within = opts.within })
     return
   end
   local step, parent = enter(self, title, "prove")
-  self.steps = self.steps - 1
-  local told = {}
-  local ok, err = xpcall(task.with_context, fault.from_handler, step, task.timeout, opts.within, function()
-    readings(opts, fn, told)
-  end)
+  self.steps = self.steps - 1 -- it is no step: a run that only proves had nothing to do
+  local ok, err = xpcall(task.with_context, fault.from_handler, step, prove.wait, opts, fn)
   leave(self, step, parent, not ok and err or nil)
-  if ok then
-    return
-  elseif err.deadline then
-    err = fault.new("failed", { op = "prove" }, {
-      msg = ("not true within %s%s"):format(
-        task.show_seconds(opts.within),
-        told.last and (": " .. tostring(told.last)) or ""
-      ),
-    })
+  if not ok then
+    err.step = err.step or step.key
+    error(err, 0)
   end
-  err.step = err.step or step.key
-  error(err, 0)
 end
-
-M.end_body = plan.end_body
 
 return M

@@ -35,7 +35,10 @@ end
 --- Makes a directory of ours, readable by this user alone.
 ---@param path string
 function M.make_dir(path)
-  fault.must({ op = "state", object = path }, fs.mkdir(path, { mode = tonumber("700", 8), parents = true }))
+  fault.must(
+    { op = "state", object = path },
+    fs.mkdir(path, { mode = tonumber("700", 8), parents = true })
+  )
 end
 
 --- Returns the content of a file of ours, nil if it is not there.
@@ -53,14 +56,20 @@ end
 ---@param path string
 ---@param text string
 function M.write(path, text)
-  fault.must({ op = "state", object = path }, fs.write(path, text, { mode = tonumber("600", 8), atomic = true }))
+  fault.must(
+    { op = "state", object = path },
+    fs.write(path, text, { mode = tonumber("600", 8), atomic = true })
+  )
 end
 
 --- Opens a file of ours for appending.
 ---@param path string
 ---@return table file `:write(s)`, `:sync()`, `:size()`, `:close()`
 function M.append(path)
-  return fault.must({ op = "state", object = path }, fs.open_append(path, { mode = tonumber("600", 8) }))
+  return fault.must(
+    { op = "state", object = path },
+    fs.open_append(path, { mode = tonumber("600", 8) })
+  )
 end
 
 --- Removes a directory of ours.

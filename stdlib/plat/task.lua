@@ -1,8 +1,9 @@
 --- Concurrency in straight-line code: run things at once, with limits, deadlines and retries.
---- A group owns its children: it ends when all of them have ended, and one failure cancels the rest.
+--- A group owns its children: it ends when all of them have ended; one failure cancels the rest.
 
 local fault = require("plat.fault")
 local prim = require("prim.task")
+local text = require("plat.text")
 local time = require("prim.time")
 
 local M = {}
@@ -357,61 +358,16 @@ function M.timeout(seconds, fn, what)
   end
   local err = results[2]
   if err.kind == "timeout" and time.mono() >= mine and not err.deadline then
-    local text = ("%s did not end within %s"):format(what or "it", M.show_seconds(seconds))
-    error(fault.new("timeout", nil, { msg = text, cause = err, deadline = true, where = err.where }), 0)
+    local msg = ("%s did not end within %s"):format(what or "it", M.show_seconds(seconds))
+    error(
+      fault.new("timeout", nil, { msg = msg, cause = err, deadline = true, where = err.where }),
+      0
+    )
   end
   error(err, 0)
 end
 
---- Returns seconds as text: "1h30m", "5m", "2.5s".
----@param seconds number
----@return string
-function M.show_seconds(seconds)
-  if seconds < 60 then
-    return ("%gs"):format(seconds < 10 and math.floor(seconds * 10 + 0.5) / 10 or math.floor(seconds + 0.5))
-  end
-  local s = math.floor(seconds + 0.5)
-  local out = ""
-  for _, unit in ipairs({ { "d", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 1 } }) do
-    local n = s // unit[2]
-    if n > 0 then
-      out = out .. n .. unit[1]
-      s = s - n * unit[2]
-    end
-  end
-  return out
-end
-
-local function default_when(err)
-  return err.kind == "connect" or err.kind == "timeout"
-end
-
---- Calls a function again while it fails: `times` attempts in all, waiting `delay` seconds, then
---- `factor` times as long, at most `max_delay`, each shortened at random by up to `jitter` (a
---- fraction). A cancel and a passed deadline are never retried; `when(fault)` decides about the
---- rest (default: connect and timeout).
----@async
----@param opts { times: integer?, delay: number?, max_delay: number?, factor: number?, jitter: number?, when: function? }
----@param fn fun(attempt: integer): any
----@return any ... what `fn` returns
-function M.retry(opts, fn)
-  local times, delay = opts.times or 3, opts.delay or 1
-  local factor, max_delay = opts.factor or 2, opts.max_delay or 30
-  local jitter, when = opts.jitter or 0.2, opts.when or default_when
-  for attempt = 1, math.huge do
-    local results = table.pack(xpcall(fn, fault.from_handler, attempt))
-    if results[1] then
-      return table.unpack(results, 2, results.n)
-    end
-    local err = results[2]
-    local deadline = prim.deadline()
-    local expired = deadline and time.mono() >= deadline
-    if err.kind == "cancelled" or expired or attempt >= times or not when(err) then
-      error(err, 0)
-    end
-    M.sleep(delay * (1 - jitter * math.random()))
-    delay = math.min(delay * factor, max_delay)
-  end
-end
+M.show_seconds = text.seconds
+M.retry = require("plat.task.retry")
 
 return M

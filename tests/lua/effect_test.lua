@@ -74,7 +74,12 @@ local function play(t, world, fn, planning)
   local reporter = recorder()
   local r = run.new({ name = "test", args = {}, reporter = reporter, planning = planning })
   local p = planning and plan.new(function() end, function() end) or nil
-  effect.open({ mode = planning and "plan" or "run", plan = p, world = world, observer = r:observer() })
+  effect.open({
+    mode = planning and "plan" or "run",
+    plan = p,
+    world = world,
+    observer = r:observer(),
+  })
   t.defer(effect.close)
   local ok, err = xpcall(fn, fault.from_handler, r)
   return ok, err, reporter, p
@@ -109,13 +114,25 @@ return {
       effect.http({ method = "POST", url = "http://counter.sandbox/", target = "counter", op = "x" })
     end)
     t.fails("not declared as a read", function()
-      effect.http({ method = "POST", url = "http://counter.sandbox/", target = "counter", op = "x", read = "hm" })
+      effect.http({
+        method = "POST",
+        url = "http://counter.sandbox/",
+        target = "counter",
+        op = "x",
+        read = "hm",
+      })
     end)
   end,
   ["a target that no world owns is refused in the sandbox"] = function(t)
     play(t, counter_world(), function() end)
     local err = t.fails("refused", function()
-      effect.http({ method = "GET", url = "https://prod.example.com/", target = "prod", op = "get", retry = false })
+      effect.http({
+        method = "GET",
+        url = "https://prod.example.com/",
+        target = "prod",
+        op = "get",
+        retry = false,
+      })
     end)
     t.match(err.msg, "prod.example.com:443 is not part of the sandbox")
   end,

@@ -8,7 +8,10 @@ local function new(opts)
   opts.name, opts.args = "test", {}
   opts.reporter = {
     emit = function(_, name, e)
-      table.insert(events, name .. " " .. tostring(e.title or e.text or "") .. (e.status and " " .. e.status or ""))
+      table.insert(
+        events,
+        name .. " " .. tostring(e.title or e.text or "") .. (e.status and " " .. e.status or "")
+      )
     end,
   }
   return run.new(opts), events
@@ -76,12 +79,18 @@ return {
   end,
   ["a step gives its value back only when it says so"] = function(t)
     local r = new()
-    t.equal(r:step("silent", function()
-      return 1
-    end), nil)
-    t.equal(r:step("telling", { returns = true }, function()
-      return { n = 1 }
-    end), { n = 1 })
+    t.equal(
+      r:step("silent", function()
+        return 1
+      end),
+      nil
+    )
+    t.equal(
+      r:step("telling", { returns = true }, function()
+        return { n = 1 }
+      end),
+      { n = 1 }
+    )
     t.fails("not plain data", function()
       r:step("closure", { returns = true }, function()
         return print
@@ -133,10 +142,13 @@ return {
   ["keep reads once"] = function(t)
     local r, n = new(), 0
     for _ = 1, 3 do
-      t.equal(r:keep("before", function()
-        n = n + 1
-        return n
-      end), 1)
+      t.equal(
+        r:keep("before", function()
+          n = n + 1
+          return n
+        end),
+        1
+      )
     end
     t.equal(n, 1)
   end,

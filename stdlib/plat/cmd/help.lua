@@ -25,7 +25,9 @@ return {
       end
     end
     if not want then
-      out.line("\nusage: platrun PLAYBOOK [ARG=VALUE...] [flags]   platrun PLAYBOOK --help lists both")
+      out.line(
+        "\nusage: platrun PLAYBOOK [ARG=VALUE...] [flags]   platrun PLAYBOOK --help lists both"
+      )
     end
     return 0
   end,

@@ -7,33 +7,8 @@ local out = require("plat.out")
 local playbooks = require("plat.playbook")
 local task = require("plat.task")
 
+local FLAGS = require("plat.run.flags")
 local M = {}
-
-M.FLAGS = {
-  { "--inventory", "-i", type = "string", many = true, value = "PATH", help = "inventory file or directory; may be repeated" },
-  { "--check", "-C", help = "read, decide and list what would change; change nothing" },
-  { "--dry-run", alias = "--check", help = "" },
-  { "--diff", "-D", help = "show what each change would change" },
-  { "--extra-vars", "-e", type = "string", many = true, value = "K=V", help = "an argument; also {json} or @file.yml" },
-  { "--output", "-o", type = "enum", enum = { "text", "json", "jsonl" }, value = "FORMAT", help = "text, json or jsonl" },
-  { "--verbose", "-v", count = true, help = "more: -v changes, -vv commands, -vvv protocol and traceback" },
-  { "--quiet", "-q", help = "only failures" },
-  { "--forks", "-f", type = "integer", min = 1, value = "N", help = "how much at once (64)" },
-  { "--parallel", type = "integer", alias = "--forks", help = "" },
-  { "--deadline", type = "duration", help = "longest time for the whole run; exit 124" },
-  { "--override", type = "string", many = true, value = "GUARD", help = "go on although this guard refuses; needs --reason" },
-  { "--reason", type = "string", value = "TEXT", help = "why; recorded" },
-  { "--config", type = "string", value = "FILE", help = "instead of the platrun.conf that is searched for" },
-  { "--syntax-check", help = "load the playbook and check its arguments, no more" },
-  { "--cron", help = "for cron: quiet on success, never on the sandbox by mistake" },
-  { "--yes", "-y", help = "do not ask" },
-  { "--sandbox", help = "use the simulated platform" },
-  { "--sandbox-time", type = "string", value = "TIME", help = "set the sandbox's clock, RFC 3339" },
-  { "--sandbox-speed", type = "number", min = 0, value = "N", help = "let sandbox time pass N times as fast as real time" },
-  { "--fault", type = "string", many = true, value = "FAULT", help = "let something go wrong in the sandbox" },
-  { "--seed", type = "integer", value = "N", help = "seed of a new sandbox" },
-  { "--help", "-h", help = "this text" },
-}
 
 local function usage(msg, hint)
   fault.raise("usage", nil, { msg = msg, hint = hint, where = "" })
@@ -94,7 +69,7 @@ local function help(playbook)
   end
   lines[#lines + 1] = ""
   lines[#lines + 1] = "flags:"
-  table.move(cli.help(M.FLAGS), 1, #M.FLAGS, #lines + 1, lines)
+  table.move(cli.help(FLAGS), 1, #FLAGS, #lines + 1, lines)
   return table.concat(lines, "\n")
 end
 
@@ -142,9 +117,11 @@ local function open_sandbox(opts, inventory)
     opened:fault(f)
   end
   if out.format() == "text" then
-    out.err(("sandbox: nothing real is touched (%s); choose a real platform with -i inventory/production"):format(
-      inventory.path
-    ))
+    out.err(
+      ("sandbox: nothing real is touched (%s); for a real platform: -i inventory/production"):format(
+        inventory.path
+      )
+    )
   end
   return opened
 end
@@ -152,7 +129,10 @@ end
 local function refuse_sandbox_flags(opts)
   for _, name in ipairs({ "fault", "sandbox_time", "sandbox_speed", "seed" }) do
     if opts[name] then
-      usage(("--%s works on the sandbox only"):format((name:gsub("_", "-"))), "add --sandbox, or leave it out")
+      usage(
+        ("--%s works on the sandbox only"):format((name:gsub("_", "-"))),
+        "add --sandbox, or leave it out"
+      )
     end
   end
 end
@@ -277,7 +257,12 @@ local function execute(playbook, args, opts, inventory, world)
     end,
   })
   local plan = opts.check and plan_observer(run) or nil
-  effect.open({ mode = opts.check and "plan" or "run", plan = plan, world = world, observer = run:observer() })
+  effect.open({
+    mode = opts.check and "plan" or "run",
+    plan = plan,
+    world = world,
+    observer = run:observer(),
+  })
   run.reporter:emit("start", {
     name = playbook.name,
     summary = playbook.summary,
@@ -336,13 +321,13 @@ M.usage = "platrun [run] PLAYBOOK [ARG=VALUE...] [flags]"
 ---@param argv string[]
 ---@return integer status
 function M.run(argv)
-  local opts, words = cli.parse(argv, M.FLAGS)
+  local opts, words = cli.parse(argv, FLAGS)
   out.setup({
     verbosity = opts.quiet and -1 or opts.verbose or 0,
     format = opts.output or "text",
   })
   if opts.help and #words == 0 then
-    out.line("usage: " .. M.usage .. "\n\n" .. table.concat(cli.help(M.FLAGS), "\n"))
+    out.line("usage: " .. M.usage .. "\n\n" .. table.concat(cli.help(FLAGS), "\n"))
     return 0
   end
   return run_playbook(words, opts)

@@ -48,11 +48,14 @@ end
 function T:match(text, pattern, what)
   self.checks = self.checks + 1
   if type(text) ~= "string" or not text:find(pattern) then
-    error(("%s%s does not match %s"):format(what and what .. ": " or "", show(text), show(pattern)), 2)
+    error(
+      ("%s%s does not match %s"):format(what and what .. ": " or "", show(text), show(pattern)),
+      2
+    )
   end
 end
 
---- Fails unless the function raises a fault of this kind, or an error whose text matches. Returns it.
+--- Fails unless the function raises a fault of this kind, or one whose text matches. Returns it.
 function T:fails(want, fn, ...)
   self.checks = self.checks + 1
   local ok, err = xpcall(fn, fault.from_handler, ...)
@@ -107,11 +110,17 @@ end
 local function run_one(fn, seconds)
   local t = { checks = 0, dirs = {}, deferred = {} }
   local before = #prim.waits()
-  local ok, err = xpcall(task.timeout, function(e)
-    return type(e) == "table" and e.skip and e or fault.from_handler(e)
-  end, seconds, function()
-    fn(face_of(t))
-  end, "the test")
+  local ok, err = xpcall(
+    task.timeout,
+    function(e)
+      return type(e) == "table" and e.skip and e or fault.from_handler(e)
+    end,
+    seconds,
+    function()
+      fn(face_of(t))
+    end,
+    "the test"
+  )
   local cleaned, problem = xpcall(task.shield, fault.from_handler, 10, clean_up, t)
   if not ok then
     return err

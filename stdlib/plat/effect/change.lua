@@ -41,7 +41,11 @@ function M.new(step, req)
   end
   local ok, args = pcall(json.encode, given.args or {})
   if not ok then
-    fault.raise("bug", about, { msg = "the arguments of a change are not plain data: " .. tostring(args) })
+    fault.raise(
+      "bug",
+      about,
+      { msg = "the arguments of a change are not plain data: " .. tostring(args) }
+    )
   end
   local identity = table.concat({
     step.key,

@@ -76,7 +76,9 @@ function Plan:read(req, resp)
     if overlay.target == req.target then
       local seen = overlay.fn(req, resp)
       if not seen then
-        M.end_body(("what follows depends on %s, which the plan changes"):format(req.object or req.target))
+        M.end_body(
+          ("what follows depends on %s, which the plan changes"):format(req.object or req.target)
+        )
       end
       resp = seen
     end

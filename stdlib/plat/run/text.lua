@@ -45,15 +45,18 @@ function Text:item(word, kind, title, seconds, depth)
   if out.verbosity() < 0 and word ~= "failed" then
     return
   end
-  local took = seconds and seconds >= 0.5 and out.paint("dim", "  " .. task.show_seconds(seconds)) or ""
+  local took = seconds and seconds >= 0.5 and out.paint("dim", "  " .. task.show_seconds(seconds))
+    or ""
   local indent = ("  "):rep(depth or 0)
-  self:line(("%s %s %s%s%s"):format(
-    out.paint(word, ("%-8s"):format(word)),
-    out.paint("dim", ("%-5s"):format(kind)),
-    indent,
-    title,
-    took
-  ))
+  self:line(
+    ("%s %s %s%s%s"):format(
+      out.paint(word, ("%-8s"):format(word)),
+      out.paint("dim", ("%-5s"):format(kind)),
+      indent,
+      title,
+      took
+    )
+  )
 end
 
 local on = {}
@@ -129,11 +132,13 @@ function on.progress(self, e)
 end
 
 function on.plan_change(self, e)
-  self:line(("        %s%s: %s"):format(
-    out.paint(e.class == "will" and "changed" or "skipping", ("%-8s"):format(e.class)),
-    e.target,
-    e.text
-  ))
+  self:line(
+    ("        %s%s: %s"):format(
+      out.paint(e.class == "will" and "changed" or "skipping", ("%-8s"):format(e.class)),
+      e.target,
+      e.text
+    )
+  )
   if self.diff and e.diff then
     for _, d in ipairs(e.diff) do
       if d.before ~= nil then
@@ -157,11 +162,13 @@ function on.plan_wait(self, e)
 end
 
 function on.plan_prove(self, e)
-  self:line(("%s %s (checked afterwards, within %s)"):format(
-    out.paint("dim", "prove"),
-    e.title,
-    task.show_seconds(e.within)
-  ))
+  self:line(
+    ("%s %s (checked afterwards, within %s)"):format(
+      out.paint("dim", "prove"),
+      e.title,
+      task.show_seconds(e.within)
+    )
+  )
 end
 
 function on.log(self, e)
@@ -174,13 +181,15 @@ local function show_plan(self, e)
     self:line(e.steps == 0 and "nothing to do" or "no change")
     return
   end
-  self:line(("plan: %d to change (%d will, %d maybe, %d opaque), coverage %d %%; nothing was changed"):format(
-    n.will + n.maybe + n.opaque,
-    n.will,
-    n.maybe,
-    n.opaque,
-    math.floor(n.coverage * 100 + 0.5)
-  ))
+  self:line(
+    ("plan: %d to change (%d will, %d maybe, %d opaque), coverage %d %%; nothing changed"):format(
+      n.will + n.maybe + n.opaque,
+      n.will,
+      n.maybe,
+      n.opaque,
+      math.floor(n.coverage * 100 + 0.5)
+    )
+  )
 end
 
 function on.finish(self, e)
@@ -199,16 +208,18 @@ function on.finish(self, e)
   if e.steps == 0 and not e.fault then
     self:line("nothing to do")
   end
-  self:line(("%s : ok=%d changed=%d unreachable=%d failed=%d skipped=%d  in %s%s"):format(
-    e.target,
-    self.count.ok,
-    self.count.changed,
-    e.unreachable and 1 or 0,
-    self.count.failed,
-    self.count.skipping or 0,
-    task.show_seconds(time.mono() - self.began),
-    e.sandbox and " of sandbox time" or ""
-  ))
+  self:line(
+    ("%s : ok=%d changed=%d unreachable=%d failed=%d skipped=%d  in %s%s"):format(
+      e.target,
+      self.count.ok,
+      self.count.changed,
+      e.unreachable and 1 or 0,
+      self.count.failed,
+      self.count.skipping or 0,
+      task.show_seconds(time.mono() - self.began),
+      e.sandbox and " of sandbox time" or ""
+    )
+  )
 end
 
 --- Handles an event.
@@ -238,7 +249,13 @@ function Text:heartbeat()
   local step = self.doing[#self.doing]
   if step and not out.is_live() and out.verbosity() >= 0 then
     local seconds = task.show_seconds(math.floor(time.mono() - step.at))
-    self:line(("running  step  %s  %s%s"):format(step.title, seconds, step.note and ("  " .. step.note) or ""))
+    self:line(
+      ("running  step  %s  %s%s"):format(
+        step.title,
+        seconds,
+        step.note and ("  " .. step.note) or ""
+      )
+    )
   end
 end
 

@@ -51,9 +51,12 @@ function M.parse_fault(text)
   if not known then
     fault.raise("usage", nil, {
       msg = ('--fault: no fault "%s"%s'):format(name, check.did_you_mean(name, names_of_faults())),
-      hint = "the faults are " .. table.concat(list.map(names_of_faults(), function(n)
-        return FAULTS[n].usage
-      end), ", "),
+      hint = "the faults are " .. table.concat(
+        list.map(names_of_faults(), function(n)
+          return FAULTS[n].usage
+        end),
+        ", "
+      ),
       where = "",
     })
   elseif #words < #known.words then
@@ -140,9 +143,11 @@ end
 -- ---- requests ----
 
 local function unescape(s)
-  return (s:gsub("+", " "):gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
+  return (
+    s:gsub("+", " "):gsub("%%(%x%x)", function(hex)
+      return string.char(tonumber(hex, 16))
+    end)
+  )
 end
 
 --- Makes the request that models understand.
@@ -177,7 +182,10 @@ end
 local function log(self, entry)
   if self.file then
     entry.t = self.now
-    fault.must({ op = "sandbox", object = "world.log" }, self.file:write(json.encode(entry) .. "\n"))
+    fault.must(
+      { op = "sandbox", object = "world.log" },
+      self.file:write(json.encode(entry) .. "\n")
+    )
   end
 end
 
@@ -286,7 +294,8 @@ function M.dir()
 end
 
 --- Opens the world that earlier runs left, or a new one.
----@param opts { ephemeral: boolean?, time: number?, speed: number?, seed: integer? } ephemeral: nothing is written
+---@param opts { ephemeral: boolean?, time: number?, speed: number?, seed: integer? } an ephemeral
+---  world is not written down
 ---@return table world
 function M.open(opts)
   local self = setmetatable({ dir = M.dir(), ephemeral = opts.ephemeral }, World)
@@ -345,13 +354,16 @@ function World:save()
   for _, name in ipairs(ORDER) do
     models[name] = self.models[name]:dump()
   end
-  state.write(self.dir .. "/snapshot.json", json.encode({
-    schema = M.SCHEMA,
-    now = self.now,
-    seed = self.seed,
-    offset = self.file and self.file:size() or self.offset or 0,
-    models = models,
-  }))
+  state.write(
+    self.dir .. "/snapshot.json",
+    json.encode({
+      schema = M.SCHEMA,
+      now = self.now,
+      seed = self.seed,
+      offset = self.file and self.file:size() or self.offset or 0,
+      models = models,
+    })
+  )
 end
 
 --- Ends the use of the world: time passes up to now, and what is is written down.
