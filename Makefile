@@ -11,6 +11,9 @@ ifdef SAN
 B := build/san
 else ifdef DEBUG
 B := build/debug
+else ifdef FUZZ
+B := build/fuzz
+CC := clang
 else
 B := build
 endif
@@ -40,6 +43,9 @@ OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize
 LINK += -fsanitize=address,undefined
 else ifdef DEBUG
 OPT := -O0 -g3
+else ifdef FUZZ
+OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined
 else
 OPT += -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 endif
@@ -102,6 +108,17 @@ $B/test/%: tests/c/%.c $(CORE_OBJ)
 	@echo "  CC    $<"
 	@$(CC) $(ALL_CFLAGS) $(LINK) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< \
 		$(CORE_OBJ) $(CTEST_LIBS)
+
+# ---- fuzz targets: make FUZZ=1 fuzzers ----
+FUZZERS := $(patsubst tests/fuzz/%.c,$B/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+$B/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(filter-out $B/obj/main.o,$(OBJ)) \
+		$B/obj/gen/embed.o
+	@echo "  CC    $<"
+	@$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LINK) $(LDFLAGS) -o $@ \
+		$(filter %.c %.o,$^) $(pkg_libs) -lpthread
 
 -include $(OBJ:.o=.d) $B/obj/gen/embed.d $(CTESTS:=.d)
 
