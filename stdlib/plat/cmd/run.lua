@@ -118,7 +118,7 @@ local function open_sandbox(opts, inventory)
   end
   if out.format() == "text" then
     out.err(
-      ("sandbox: nothing real is touched (%s); for a real platform: -i inventory/production"):format(
+      ("sandbox: nothing real is touched (%s); for a real one: -i inventory/production"):format(
         inventory.path
       )
     )

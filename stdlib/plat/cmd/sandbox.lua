@@ -1,0 +1,117 @@
+--- platrun sandbox: the simulated platform from outside: reset it, look at it, serve it.
+
+local cli = require("plat.cli")
+local fault = require("plat.fault")
+local out = require("plat.out")
+local task = require("plat.task")
+
+local FLAGS = {
+  { "--host", type = "string", default = "127.0.0.1", value = "ADDRESS", help = "listen here" },
+  { "--port", type = "integer", min = 0, max = 65534, help = "Kubernetes here, Dremio one above" },
+  { "--seed", type = "integer", value = "N", help = "seed of a new sandbox" },
+  { "--sandbox-time", type = "string", value = "TIME", help = "RFC 3339" },
+  { "--sandbox-speed", type = "number", min = 0.001, value = "N", help = "default 1: real time" },
+  { "--kubeconfig", type = "string", value = "FILE", help = "where serve writes one" },
+  { "--help", "-h", help = "this text" },
+}
+
+local KUBECONFIG = [[
+apiVersion: v1
+kind: Config
+clusters: [{name: sandbox, cluster: {server: "http://%s:%d"}}]
+users: [{name: operator, user: {}}]
+contexts: [{name: sandbox, context: {cluster: sandbox, user: operator, namespace: data-platform}}]
+current-context: sandbox
+]]
+
+local function open(opts, ephemeral, speed)
+  return require("plat.sim.world").open({
+    ephemeral = ephemeral,
+    seed = opts.seed,
+    speed = speed,
+    time = opts.sandbox_time and require("plat.time").parse_rfc3339(opts.sandbox_time),
+  })
+end
+
+local ACTIONS = {}
+
+function ACTIONS.reset(opts)
+  local world = require("plat.sim.world")
+  world.reset()
+  local fresh = open(opts, false)
+  fresh:close()
+  out.line("a new sandbox in " .. world.dir())
+  return 0
+end
+
+function ACTIONS.status(opts)
+  local world = open(opts, true)
+  out.line(("sandbox   %s"):format(world.dir))
+  out.line(("time      %s"):format(require("plat.time").rfc3339(world.now)))
+  local pods = world.models.kubernetes:pods({ namespace = "data-platform" })
+  for _, pod in ipairs(pods) do
+    local word = pod.deleting and "Terminating" or pod.phase
+    out.line(("pod       %-28s %s%s"):format(pod.name, word, pod.ready and ", ready" or ""))
+  end
+  world:close()
+  return 0
+end
+
+local function serve_model(world, authority, opts, port)
+  local httpd = require("plat.httpd")
+  return httpd.serve(function(req)
+    return world:request(authority, {
+      method = req.method,
+      url = req.path .. (req.query and req.query ~= "" and "?" .. req.query or ""),
+      headers = req.headers,
+      body = req.body,
+    })
+  end, { host = opts.host, port = port })
+end
+
+local function write_kubeconfig(world, opts, port)
+  local state = require("plat.state")
+  local path = opts.kubeconfig or (world.dir .. "/kubeconfig")
+  state.write(path, KUBECONFIG:format(opts.host, port))
+  return path
+end
+
+--- Serves the models until a signal ends it. The clock of the world runs as the real one does.
+function ACTIONS.serve(opts)
+  local world = open(opts, false, opts.sandbox_speed or 1)
+  local close <close> = setmetatable({}, {
+    __close = function()
+      task.shield(10, world.close, world)
+    end,
+  })
+  local kube = serve_model(world, "kubernetes.sandbox:443", opts, opts.port or 0)
+  local dremio =
+    serve_model(world, "dremio.sandbox:9047", opts, opts.port and opts.port > 0 and opts.port + 1 or 0)
+  local path = write_kubeconfig(world, opts, kube:port())
+  out.line(("kubernetes http://%s:%d"):format(opts.host, kube:port()))
+  out.line(("dremio     http://%s:%d"):format(opts.host, dremio:port()))
+  out.line(("kubectl --kubeconfig %s get sts,pods,hpa -A"):format(path))
+  while true do
+    task.sleep(3600)
+  end
+  return close
+end
+
+return {
+  summary = "reset, show or serve the simulated platform",
+  usage = "platrun sandbox reset|status|serve [--port N] [--kubeconfig FILE]",
+  run = function(argv)
+    local opts, words = cli.parse(argv, FLAGS)
+    opts.host = opts.host or "127.0.0.1"
+    local action = ACTIONS[words[1] or ""]
+    if opts.help or not action or #words > 1 then
+      out.line("usage: platrun sandbox reset|status|serve\n")
+      out.line(table.concat(cli.help(FLAGS), "\n"))
+      if opts.help then
+        return 0
+      end
+      fault.raise("usage", nil, { msg = "say reset, status or serve", where = "" })
+    end
+    return action(opts)
+  end,
+}
