@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Shared by build, up and down.  Source it after `set -euo pipefail`.
 #
-# One cluster lives in one folder:  pki/ conf/ log/ etcd/  run/NAME.pid ("PID START")  env (to source)
-# and, with a node, containerd/ kubelet/ cni/ podlogs/.
+# One cluster lives in one folder:  pki/ conf/ log/ etcd/, run/NAME.pid ("PID START"), env (to
+# source) and, with a node, containerd/ kubelet/ cni/ podlogs/.
 
 # shellcheck disable=SC2034 # used by the scripts that source this file
 KUBE_VERSION=1.34.4
@@ -59,8 +59,8 @@ stop() {
     rm -f "$file"
 }
 
-# wait_for SECONDS NAME COMMAND...: until the command succeeds; ends the script when the time is over
-# or the process NAME has died.
+# wait_for SECONDS NAME COMMAND...: until the command succeeds; ends the script when the time is
+# over or the process NAME has died.
 wait_for() {
     local seconds=$1 name=$2 until
     shift 2

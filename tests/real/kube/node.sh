@@ -112,7 +112,8 @@ YAML
     for name in vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops; do
         echo "$name=$(sysctl -n $name)"
     done >run/sysctl
-    start kubelet env AWS_EC2_METADATA_DISABLED=true "$KUBE_BIN/kubelet" --config=conf/kubelet.yaml \
+    start kubelet env AWS_EC2_METADATA_DISABLED=true "$KUBE_BIN/kubelet" \
+        --config=conf/kubelet.yaml \
         --kubeconfig=kubelet.kubeconfig --hostname-override="$1" --node-ip="$2" \
         --root-dir="$PWD/kubelet" --cert-dir="$PWD/kubelet/pki"
     wait_for 90 kubelet "$KUBE_BIN/kubectl" --kubeconfig=admin.kubeconfig \
