@@ -1,0 +1,204 @@
+--- The `platrun:` key of an inventory file: the environment, its clusters and their services.
+--
+-- The format is documented where it is used: inventory/production/platform.yaml.
+local check = require("plat.check")
+local fault = require("plat.fault")
+local list = require("plat.list")
+local locate = require("plat.inventory.locate")
+local schedule = require("plat.schedule")
+local sys = require("prim.sys")
+
+local M = {}
+
+local TOP = {
+  sandbox = { type = "boolean" },
+  environment = { type = "string" },
+  protected = { type = "boolean" },
+  clusters = { type = "table" },
+  dremio = { type = "table" },
+}
+
+local CLUSTER = {
+  kubernetes = { type = "table" },
+  namespace = { type = "string" },
+}
+
+local KUBERNETES = {
+  kubeconfig = { type = "string", path = true },
+  context = { type = "string" },
+  server = { type = "string" },
+  ca = { type = "string", path = true },
+  cert = { type = "string", path = true },
+  key = { type = "string", path = true },
+  token_file = { type = "string", path = true },
+  server_name = { type = "string" },
+  proxy = { type = "string" },
+  insecure = { type = "boolean" },
+}
+
+local DREMIO = {
+  cluster = { type = "string" },
+  url = { type = "string", required = true },
+  user = { type = "string" },
+  password = { type = "string" },
+  password_file = { type = "string", path = true },
+  password_env = { type = "string" },
+  token_file = { type = "string", path = true },
+  ca_file = { type = "string", path = true },
+  server_name = { type = "string" },
+  proxy = { type = "string" },
+  insecure = { type = "boolean" },
+  statefulset = { type = "string", default = "dremio-executor" },
+  min = { type = "integer", min = 0, default = 1 },
+  executors = { type = "any" },
+}
+
+--- A file under inspection: where messages point to.
+local File = {}
+File.__index = File
+
+function File:fail(path, msg, hint)
+  fault.raise("parse", nil, {
+    msg = ("%s:%d: %s"):format(self.name, locate.line(self.text, path), msg),
+    hint = hint,
+    where = "",
+  })
+end
+
+local function join(path, key)
+  local out = table.move(path, 1, #path, 1, {})
+  out[#out + 1] = key
+  return out
+end
+
+--- Returns a path as the inventory means it: "~" is the home, relative ones start at the file.
+local function resolve(path, dir)
+  if path:sub(1, 2) == "~/" then
+    return (sys.home() or "~") .. path:sub(2)
+  elseif path:sub(1, 1) == "/" then
+    return path
+  end
+  return dir .. "/" .. path
+end
+
+--- Checks one table of the file against a schema.
+function File:fields(value, schema, path)
+  if type(value) ~= "table" or value.__tag then
+    self:fail(path, ('"%s" must hold keys and values'):format(path[#path]))
+  end
+  local out = {}
+  for key, item in pairs(value) do
+    local decl = schema[key]
+    if not decl then
+      local close = check.did_you_mean(tostring(key), list.keys(schema))
+      self:fail(join(path, key), ('unknown key "%s" in %s%s'):format(key, path[#path], close))
+    end
+    local checked, err = check.value(decl, item)
+    if checked == nil then
+      self:fail(join(path, key), ("%s: %s"):format(key, err))
+    end
+    out[key] = decl.path and resolve(checked, self.dir) or checked
+  end
+  return out
+end
+
+function File:cluster(name, value, path)
+  local cluster = self:fields(value, CLUSTER, path)
+  if cluster.kubernetes then
+    cluster.kubernetes = self:fields(cluster.kubernetes, KUBERNETES, join(path, "kubernetes"))
+    if not cluster.kubernetes.kubeconfig and not cluster.kubernetes.server then
+      self:fail(join(path, "kubernetes"), "kubernetes: kubeconfig or server is required")
+    end
+    cluster.kubernetes.name = name
+  end
+  return cluster
+end
+
+function File:dremio(name, value, path)
+  local entry = self:fields(value, DREMIO, path)
+  entry.name = name
+  if entry.executors ~= nil then
+    local problem = schedule.problem(entry.executors)
+    if problem then
+      local key = problem:match("^([%w_]+): ")
+      local deeper = join(path, "executors")
+      self:fail(key and join(deeper, key) or deeper, "executors: " .. problem)
+    end
+  end
+  return entry
+end
+
+function File:entries(value, path, method)
+  local out = {}
+  if type(value) ~= "table" then
+    self:fail(path, ('"%s" must hold names'):format(path[#path]))
+  end
+  for name, item in pairs(value) do
+    out[name] = self[method](self, name, item, join(path, name))
+  end
+  return out
+end
+
+--- Reads the `platrun:` key of one file.
+---@param value any
+---@param file { name: string, text: string, dir: string }
+---@return table services `{ sandbox, environment, protected, clusters, dremio }`, all optional
+function M.read(value, file)
+  local self = setmetatable({ name = file.name, text = file.text, dir = file.dir }, File)
+  local path = { "platrun" }
+  local out = self:fields(value, TOP, path)
+  if out.clusters then
+    out.clusters = self:entries(out.clusters, join(path, "clusters"), "cluster")
+  end
+  if out.dremio then
+    out.dremio = self:entries(out.dremio, join(path, "dremio"), "dremio")
+  end
+  return out
+end
+
+--- Merges the services of a later file over those of earlier ones, field by field.
+---@param base table
+---@param more table
+---@return table
+function M.merge(base, more)
+  local out = list.merge(base, more)
+  for _, kind in ipairs({ "clusters", "dremio" }) do
+    out[kind] = list.merge({}, base[kind])
+    for name, entry in pairs(more[kind] or {}) do
+      out[kind][name] = list.merge(out[kind][name], entry)
+    end
+  end
+  return out
+end
+
+--- Checks what only the whole inventory can tell, and fills in defaults.
+---@param services table
+function M.finish(services)
+  for name, entry in pairs(services.dremio or {}) do
+    for key, decl in pairs(DREMIO) do
+      if entry[key] == nil then
+        entry[key] = decl.default
+      end
+    end
+    if not entry.url then
+      fault.raise("parse", nil, { msg = ("inventory: dremio %s: url is missing"):format(name), where = "" })
+    end
+    local clusters = list.keys(services.clusters or {})
+    if not entry.cluster and #clusters == 1 then
+      entry.cluster = clusters[1]
+    end
+    if not list.contains(clusters, entry.cluster) then
+      local word = tostring(entry.cluster)
+      fault.raise("parse", nil, {
+        msg = ('inventory: dremio %s: no cluster "%s"%s'):format(
+          name,
+          word,
+          check.did_you_mean(word, clusters)
+        ),
+        where = "",
+      })
+    end
+  end
+end
+
+return M
