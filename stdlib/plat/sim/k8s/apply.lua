@@ -1,0 +1,3 @@
+--- Server-side apply: stub.
+local M = {}
+return M

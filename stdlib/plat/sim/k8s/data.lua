@@ -1,0 +1,138 @@
+--- Plain values of the simulated cluster: copies, comparison, paths, arrays.
+local json = require("plat.json")
+
+local M = {}
+
+local null = json.null
+
+--- Marks a table as an array (an empty one stays `[]` on the wire).
+M.array = json.array
+
+--- Says whether a value is a list: marked as an array, or a table with a first element.
+---@param v any
+---@return boolean
+function M.is_list(v)
+  return type(v) == "table" and v ~= null and (json.is_array(v) or v[1] ~= nil)
+end
+
+--- Says whether a value is an object (a table that is no list).
+---@param v any
+---@return boolean
+function M.is_map(v)
+  return type(v) == "table" and v ~= null and not M.is_list(v)
+end
+
+--- Copies a value deeply; lists come out marked as arrays.
+---@param v any
+---@return any
+function M.copy(v)
+  if type(v) ~= "table" or v == null then
+    return v
+  end
+  if M.is_list(v) then
+    local out = {}
+    for i = 1, #v do
+      out[i] = M.copy(v[i])
+    end
+    return json.array(out)
+  end
+  local out = {}
+  for k, item in pairs(v) do
+    out[k] = M.copy(item)
+  end
+  return out
+end
+
+--- Compares two values deeply.
+---@param a any
+---@param b any
+---@return boolean
+function M.equal(a, b)
+  if a == b then
+    return true
+  end
+  if type(a) ~= "table" or type(b) ~= "table" or a == null or b == null then
+    return false
+  end
+  if #a ~= #b or M.is_list(a) ~= M.is_list(b) then
+    return false
+  end
+  for k, v in pairs(a) do
+    if not M.equal(v, b[k]) then
+      return false
+    end
+  end
+  for k in pairs(b) do
+    if a[k] == nil then
+      return false
+    end
+  end
+  return true
+end
+
+--- Reads a dotted path; nil where anything on the way is missing.
+---@param t any
+---@param path string "spec.template.metadata"
+---@return any
+function M.get(t, path)
+  for key in path:gmatch("[^.]+") do
+    if type(t) ~= "table" or t == null then
+      return nil
+    end
+    t = t[key]
+  end
+  if t == null then
+    return nil
+  end
+  return t
+end
+
+--- Drops nulls from objects, as a typed decoder does. Changes the value in place and returns it.
+---@param v any
+---@return any
+function M.without_nulls(v)
+  if type(v) ~= "table" or v == null then
+    return v
+  end
+  local gone = {}
+  for k, item in pairs(v) do
+    if item == null and not M.is_list(v) then
+      gone[#gone + 1] = k
+    else
+      M.without_nulls(item)
+    end
+  end
+  for _, k in ipairs(gone) do
+    v[k] = nil
+  end
+  return v
+end
+
+--- Says whether a table has no entries.
+---@param t table
+---@return boolean
+function M.is_empty(t)
+  for _ in pairs(t) do
+    return false
+  end
+  return true
+end
+
+--- Returns the first element of a list that has these fields.
+---@param list table?
+---@param fields table<string, any>
+---@return any item, integer? index
+function M.find(list, fields)
+  for i, item in ipairs(list or {}) do
+    local all = true
+    for k, v in pairs(fields) do
+      all = all and item[k] == v
+    end
+    if all then
+      return item, i
+    end
+  end
+  return nil
+end
+
+return M
