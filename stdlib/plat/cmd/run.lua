@@ -16,20 +16,24 @@ end
 
 -- ---- arguments ----
 
+local function merge(given, more, source)
+  for name, v in pairs(type(more) == "table" and more or { more }) do
+    if type(name) ~= "string" then
+      usage(source .. ": a mapping of names to values is expected")
+    end
+    given[name] = v
+  end
+end
+
 local function merge_file(given, path)
   local text = fault.must({ op = "-e @" .. path }, require("prim.fs").read(path))
   local value
   if path:find("%.json$") then
     value = require("plat.json").decode(text, { name = path })
   else
-    value = require("plat.yaml").decode(text, { name = path, dialect = "core" })
+    value = require("plat.yaml").decode_one(text, { name = path, dialect = "core" })
   end
-  if type(value) ~= "table" then
-    usage(("-e @%s: a mapping of arguments is expected"):format(path))
-  end
-  for name, v in pairs(value) do
-    given[name] = v
-  end
+  merge(given, value, "-e @" .. path)
 end
 
 local function given_args(words, extra)
@@ -38,9 +42,7 @@ local function given_args(words, extra)
     if word:sub(1, 1) == "@" then
       merge_file(given, word:sub(2))
     elseif word:sub(1, 1) == "{" then
-      for name, v in pairs(require("plat.json").decode(word, { name = "-e" })) do
-        given[name] = v
-      end
+      merge(given, require("plat.json").decode(word, { name = "-e" }), "-e")
     else
       words[#words + 1] = word
     end
