@@ -2,9 +2,9 @@
  * measure N COMMAND... -- COMMAND... -- ...
  *
  * Runs each command N times, one after the other in turn so that noise hits all alike, with output
- * to /dev/null.  Prints one line a run: the command's number from 1, wall microseconds, CPU
- * microseconds (user and system) and the largest resident size in KiB.  Ends with 1 when a command
- * fails.
+ * to /dev/null and errors to the file $MEASURE_STDERR.  Prints one line a run: the command's number
+ * from 1, wall microseconds, CPU microseconds (user and system) and the largest resident size in
+ * KiB.  Ends with 1 when a command fails.
  */
 #include <fcntl.h>
 #include <spawn.h>
@@ -63,6 +63,7 @@ int main(int argc, char **argv)
 {
     char **commands[MAX_COMMANDS];
     posix_spawn_file_actions_t actions;
+    const char *errors = getenv("MEASURE_STDERR");
     int count = 0, runs = argc > 2 ? atoi(argv[1]) : 0;
 
     if (runs < 1) {
@@ -79,6 +80,8 @@ int main(int argc, char **argv)
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors ? errors : "/dev/null",
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
     for (int run = 0; run < runs; run++) {
         for (int i = 0; i < count; i++) {
             if (!run_once(i + 1, commands[i], &actions))

@@ -9,16 +9,14 @@ return {
     rounds = { type = "integer", default = 1, min = 0 },
   },
   run = function(_, args)
+    local items = {}
+    for i = 1, args.n do
+      items[i] = i
+    end
     for _ = 1, args.rounds do
-      local handles = {}
-      for i = 1, args.n do
-        handles[i] = task.spawn(function()
-          task.sleep(0.05)
-        end)
-      end
-      for _, handle in ipairs(handles) do
-        handle:join()
-      end
+      task.each(items, { limit = math.max(args.n, 1) }, function()
+        task.sleep(0.05)
+      end)
     end
   end,
 }

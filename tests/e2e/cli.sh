@@ -13,6 +13,10 @@ playbook() { # NAME: a playbook whose run() is standard input
     } >"$work/$1.lua"
 }
 
+jq_true() { # jq arguments...: about the last output
+    jq -e "$@" "$work/out" >/dev/null
+}
+
 mkdir "$work/inventory"
 cat >"$work/inventory/platform.yaml" <<'YAML'
 platrun:
@@ -43,7 +47,7 @@ expect "an unknown flag" 64 '' 'did you mean "--check"'
 run "$work/ok.lua" "${real[@]}" --syntax-check
 expect "--syntax-check" 0 'ok'
 run "$work/missing.lua"
-expect "a missing playbook" '1' '' 'missing.lua'
+expect "a missing playbook" 64 '' 'missing.lua'
 
 playbook fails <<<'run:step("break", {}, function() error("broken on purpose") end)'
 run "$work/fails.lua" "${real[@]}"
@@ -67,12 +71,12 @@ run tests/bench/empty.lua -q
 expect "the sandbox says so, with -q too" 0 '' 'nothing real is touched'
 run tests/bench/empty.lua -o json
 expect "the sandbox says so in JSON" 0
-check "as a field" jq -e '.sandbox == true' "$work/out"
+check "as a field" jq_true '.sandbox == true'
 run tests/bench/empty.lua --cron
 expect "cron does not scale the sandbox by mistake" 64
 run "$work/ok.lua" "${real[@]}" -o jsonl
 expect "-o jsonl" 0 '"schema"'
-check "every line of it is JSON" jq -es 'length > 0' "$work/out"
+check "every line of it is JSON" jq_true -s 'length > 0'
 
 chmod 666 "$work/ok.lua"
 run "$work/ok.lua" "${real[@]}"
@@ -83,8 +87,9 @@ run "$work/ok.lua" "${real[@]}"
 check "a world-writable inventory is refused" test "$status" -ne 0
 chmod 644 "$work/inventory/platform.yaml"
 
-"$platrun" "$work/ok.lua" "${real[@]}" 2>/dev/null | true
-check "a closed pipe does not hang" true
+timeout 10 "$platrun" "$work/ok.lua" "${real[@]}" 2>/dev/null | true
+status=${PIPESTATUS[0]}
+check "a closed pipe ends the program by itself" test "$status" -lt 124
 "$platrun" version >/dev/full 2>"$work/err"
 status=$?
 check "a full disk is noticed" test "$status" -ne 0

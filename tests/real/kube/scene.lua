@@ -53,15 +53,16 @@ spec:
 
 local INVENTORY = [[
 platrun:
+  environment: development
   clusters:
     real:
-      environment: development
       kubernetes: {kubeconfig: "%s"}
       namespace: %s
-      dremio:
-        url: http://127.0.0.1:%d
-        user: platrun
-        password_file: %s
+  dremio:
+    main:
+      url: http://127.0.0.1:%d
+      user: platrun
+      password_file: %s
 ]]
 
 local function env(name)
