@@ -36,6 +36,7 @@ struct plat_loop {
 
     bool virtual;
     bool stop;
+    bool polling;      /* inside uv_run() */
     double wall0;      /* unix time at clock0 */
     uint64_t clock0;   /* loop clock at wall0 */
     uint64_t vnow;     /* the virtual clock */
@@ -197,6 +198,8 @@ static void push_ready(struct plat_op *op)
     op->next = NULL;
     *loop->ready_tail = op;
     loop->ready_tail = &op->next;
+    if (loop->polling) /* from a timer's callback: uv_run() must not go on to block in its poll */
+        uv_stop(&loop->uv);
 }
 
 static struct plat_heap *heap_of(struct plat_loop *loop, const struct plat_timer *timer)
@@ -391,7 +394,9 @@ enum plat_loop_end plat_loop_run(struct plat_loop *loop)
         /* The tick is unreferenced so that it does not count as alive; poll for it all the same. */
         if (wake)
             uv_ref((uv_handle_t *)&loop->tick);
+        loop->polling = true;
         uv_run(&loop->uv, loop->ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+        loop->polling = false;
         if (wake)
             uv_unref((uv_handle_t *)&loop->tick);
     }
