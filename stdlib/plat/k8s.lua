@@ -28,7 +28,12 @@ local PATCH = check.options("k8s.patch", {
   text = { type = "string", help = "the line that the plan and the journal show" },
 })
 local DELETE = check.options("k8s.delete", {
-  propagation = { type = "enum", enum = { "Foreground", "Background", "Orphan" } },
+  propagation = {
+    type = "enum",
+    enum = { "Foreground", "Background", "Orphan" },
+    default = "Background",
+    help = "what becomes of the objects it owns",
+  },
   grace = { type = "duration", help = "default: the pod's own" },
   uid = { type = "string", help = "only this very object; default: the one that is there now" },
   resource_version = { type = "string", help = "only if it has not changed since" },
@@ -80,7 +85,7 @@ end
 
 --- Connects to a cluster: reads the configuration, sends nothing yet. Without options: KUBECONFIG,
 --- ~/.kube/config, then the service account of the pod this runs in.
----@param conf? table `{ kubeconfig, context }` or `{ server, ca, cert, key, token, token_file, ... }`
+---@param conf? table `{ kubeconfig, context }` or `{ server, ca, cert, key, token, ... }`
 ---@return plat.k8s.Client
 function M.connect(conf)
   local found = connect.resolve(conf)
@@ -182,7 +187,7 @@ end
 ---@param kind string|table
 ---@param ns? string
 ---@param name string
----@param opts? { propagation?: string, grace?: string|number, uid?: string, resource_version?: string }
+---@param opts? table `{ propagation, grace, uid, resource_version }`
 ---@return boolean deleted false when it was not there
 function Client:delete(kind, ns, name, opts)
   return objects.delete(self, kind, ns, name, DELETE(opts))
@@ -192,7 +197,7 @@ end
 ---@async
 ---@param kind string|table
 ---@param ns? string nil: all namespaces
----@param opts? { name?: string, labels?: string|table, fields?: string|table, resource_version?: string }
+---@param opts? table `{ name, labels, fields, resource_version }`
 ---@param fn fun(event: plat.k8s.Event): boolean?
 function Client:watch(kind, ns, opts, fn)
   return watch.run(self, kind, ns, WATCH(opts), fn)

@@ -1,5 +1,6 @@
 --- Why an object is not ready: the causes in a snapshot of it, its pods and their events, likeliest
 --- first. Pure: `explain` gathers the snapshot.
+local events = require("plat.k8s.events")
 local list = require("plat.list")
 local pod_causes = require("plat.k8s.pod_causes")
 local quantity = require("plat.k8s.quantity")
@@ -15,7 +16,7 @@ local M = {}
 ---@field rank integer lower is likelier
 ---@field key string equal for the same trouble on several pods
 ---@field pod? string
----@field log? { pod: string, container: string, previous: boolean } the log worth reading
+---@field log? table the log worth reading: `{ pod, container, previous, crash }`
 
 ---@class plat.k8s.Snapshot
 ---@field res plat.k8s.Resource
@@ -80,7 +81,7 @@ local function creation(snap, causes)
   local last, at
   for _, event in ipairs(snap.events) do
     local mine = owners[list.get(event, "involvedObject.uid") or "?"]
-    local time = pod_causes.event_time(event) or 0
+    local time = events.time(event) or 0
     if mine and event.reason == "FailedCreate" and (not at or time >= at) then
       last, at = event, time
     end
@@ -96,7 +97,7 @@ local function creation(snap, causes)
   if cause.rank == 10 and not cause.fatal then
     return -- the quota has room again: an old event
   end
-  cause.evidence = { pod_causes.event_line(last) }
+  cause.evidence = { events.line(last) }
   cause.key = "create"
   causes[#causes + 1] = cause
 end
@@ -114,18 +115,18 @@ local CLAIM = {
   end,
 }
 
-local function claim_cause(claim, events)
+local function claim_cause(claim, list_of_events)
   local uid, name = claim.metadata.uid, claim.metadata.name
-  for i = #events, 1, -1 do
-    local event = events[i]
+  for i = #list_of_events, 1, -1 do
+    local event = list_of_events[i]
     local read = CLAIM[event.reason or ""]
     if read and list.get(event, "involvedObject.uid") == uid then
       local text, fatal = read(event.message or "")
       return {
         what = ("claim %s is not bound: %s"):format(name, text),
-        evidence = { pod_causes.event_line(event) },
+        evidence = { events.line(event) },
         fatal = fatal,
-        hint = "set a storage class that exists (kubectl get storageclass), or create a volume for it",
+        hint = "name a storage class that exists (kubectl get storageclass), or make a volume",
         rank = 30,
         key = "claim " .. text,
       }
@@ -181,9 +182,9 @@ local function stuck_revision(snap, pod, cause)
     cause.fatal = false -- it will be replaced
     return
   end
-  cause.hint = ("%s is of an old revision, and a StatefulSet does not replace a broken pod: delete it"):format(
-    pod.metadata.name
-  )
+  local text =
+    "%s is of an old revision, and a StatefulSet does not replace a broken pod: delete it"
+  cause.hint = text:format(pod.metadata.name)
 end
 
 local function pods(snap, causes)

@@ -20,8 +20,8 @@ local OPTIONS = check.options("k8s.connect", {
   cert = { type = "string", help = "client certificate: PEM text or a file" },
   key = { type = "string", help = "its key: PEM text or a file" },
   token = { type = "any", help = "bearer token: text or a secret" },
-  token_file = { type = "string", help = "a file that holds the token; read again when it expires" },
-  insecure = { type = "boolean", default = false, help = "do not verify the server: never do this" },
+  token_file = { type = "string", help = "a file with the token; read again when it expires" },
+  insecure = { type = "boolean", default = false, help = "do not verify the server" },
   server_name = { type = "string", help = "the name that the server's certificate must have" },
   proxy = { type = "string", help = "http://, https:// or socks5:// proxy" },
 })

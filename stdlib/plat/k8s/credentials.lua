@@ -61,7 +61,7 @@ function M.check_dates(pem, who, about)
   if cert.not_after and cert.not_after < now then
     fault.raise("auth", about, {
       msg = ("%s expired on %s"):format(who, day(cert.not_after)),
-      hint = "get a new one (kubeadm: `kubeadm certs renew`; managed clusters: fetch the kubeconfig again)",
+      hint = "renew it (kubeadm certs renew), or fetch the kubeconfig again",
     })
   end
   if cert.not_before and cert.not_before > now + 300 then

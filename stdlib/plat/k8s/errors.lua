@@ -118,7 +118,8 @@ local function role_hint(message)
   end
   local ns = message:match('in the namespace "(.-)"')
   local cluster = ns == nil
-  return ("%s needs a %s that allows it: kubectl create %s NAME --verb=%s --resource=%s%s, bound to that user"):format(
+  local text = "%s needs a %s, bound to that user: kubectl create %s NAME --verb=%s --resource=%s%s"
+  return text:format(
     user,
     cluster and "ClusterRole" or "Role in " .. ns,
     cluster and "clusterrole" or "role",
@@ -235,7 +236,7 @@ end
 
 --- Builds the fault of an error answer (status >= 400). A page of somebody else's web server
 --- becomes kind "parse", everything a Kubernetes server says kind "http".
----@param about { op: string, target: string, object?: string, credentials?: string, patch?: string }
+---@param about table `{ op, target, object, credentials, patch }`
 ---@param resp { status: integer, headers: table<string, string>, body: string? }
 ---@return plat.Fault
 function M.from_response(about, resp)

@@ -39,7 +39,7 @@ function M.check(spec, about)
   end
   if not VERSIONS[spec.apiVersion or ""] then
     fail(about, spec, ("apiVersion %q is not supported"):format(tostring(spec.apiVersion)), {
-      hint = "use client.authentication.k8s.io/v1 (aws: `aws eks update-kubeconfig` writes it anew)",
+      hint = "use client.authentication.k8s.io/v1 (`aws eks update-kubeconfig` writes it)",
     })
   end
   if spec.interactiveMode == "Always" then

@@ -157,18 +157,31 @@ function M.snapshot(client, res, ns, object)
   return snap
 end
 
--- Adds the last lines of a container's log to a cause: of its previous life when it crashes.
-local function add_log(client, ns, cause)
-  local want = cause.log
+local function read_log(client, ns, want, previous)
   local text = fault.try(task.timeout, LOG_SECONDS, function()
     return logs.read(client, ns, want.pod, {
       container = want.container,
-      previous = want.previous,
+      previous = previous,
       tail = LOG_LINES,
       limit = LOG_BYTES,
       timeout = LOG_SECONDS,
     })
   end)
+  -- The node answers 200 with this text when the container is removed already.
+  if not text or text == "" or text:find("^unable to retrieve container logs") then
+    return nil
+  end
+  return text
+end
+
+-- Adds the last lines of a container's log to a cause: of its previous life when it crashes.
+local function add_log(client, ns, cause)
+  local want = cause.log
+  local text = read_log(client, ns, want, want.previous)
+  if not text and want.crash then
+    want.previous = not want.previous
+    text = read_log(client, ns, want, want.previous)
+  end
   local lines = {}
   for line in (text or ""):gmatch("[^\r\n]+") do
     lines[#lines + 1] = line
@@ -268,15 +281,19 @@ end
 
 --- Returns an explanation as lines for people: each cause with its evidence and hint.
 ---@param explanation plat.k8s.Explanation
+---@param headed? boolean the first cause and its hint are said elsewhere
 ---@return string[]
-function M.lines(explanation)
+function M.lines(explanation, headed)
   local lines = {}
-  for _, cause in ipairs(explanation.causes) do
-    lines[#lines + 1] = cause.what
+  for index, cause in ipairs(explanation.causes) do
+    local said = headed and index == 1
+    if not said then
+      lines[#lines + 1] = cause.what
+    end
     for _, evidence in ipairs(cause.evidence) do
       lines[#lines + 1] = "  " .. evidence
     end
-    if cause.hint then
+    if cause.hint and not said then
       lines[#lines + 1] = "  hint: " .. cause.hint
     end
   end

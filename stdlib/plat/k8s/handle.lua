@@ -133,9 +133,20 @@ local function owners(self, object)
   return uids
 end
 
+---@class plat.k8s.PodState
+---@field name string
+---@field ordinal? integer
+---@field ready boolean
+---@field state string as `kubectl get pods` shows it
+---@field restarts integer
+---@field node? string
+---@field ip? string
+---@field terminating boolean
+---@field object table
+
 --- Returns its pods, by name (a StatefulSet's by ordinal).
 ---@async
----@return { name: string, ordinal: integer?, ready: boolean, state: string, restarts: integer, node: string? }[]
+---@return plat.k8s.PodState[]
 function Handle:pods()
   local client = self._client
   local object = client:get(self._kind, self.namespace, self.name)
@@ -159,7 +170,7 @@ function Handle:pods()
   return pods
 end
 
---- Restarts it pod by pod, as its update strategy says (the annotation of `kubectl rollout restart`).
+--- Restarts it as its update strategy says (by the annotation of `kubectl rollout restart`).
 ---@async
 function Handle:restart()
   local label = kinds.label(self._client:resource(self._kind), self.namespace, self.name)

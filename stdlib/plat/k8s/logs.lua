@@ -6,12 +6,22 @@ local M = {}
 
 local DAY = 24 * 3600
 
+---@class plat.k8s.LogOptions
+---@field container? string
+---@field tail? integer
+---@field previous? boolean
+---@field since? number seconds
+---@field timestamps? boolean
+---@field limit? integer bytes
+---@field follow? boolean
+---@field timeout? number
+
 --- Reads the log of a container, or follows it line by line.
 ---@async
 ---@param client plat.k8s.Client
 ---@param ns string
 ---@param pod string
----@param opts { container?: string, tail?: integer, previous?: boolean, since?: number, timestamps?: boolean, limit?: integer, follow?: boolean, timeout?: number }
+---@param opts plat.k8s.LogOptions
 ---@param on_line? fun(line: string): boolean? with `follow`: true ends it
 ---@return string? text nil when following
 function M.read(client, ns, pod, opts, on_line)

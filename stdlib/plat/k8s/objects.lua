@@ -333,7 +333,7 @@ function M.delete(client, kind, ns, name, opts)
     uid = opts.uid or list.get(live, "metadata.uid"),
     resourceVersion = opts.resource_version,
   }
-  local _, err = fault.try(client.transport.request, client.transport, {
+  local req = {
     method = "DELETE",
     path = kinds.path(res, ns, name),
     body = body,
@@ -350,11 +350,14 @@ function M.delete(client, kind, ns, name, opts)
         return false
       end,
     }, res, ns, name, live),
-  })
-  if err and not (errors.is(err, 404) and not errors.is_unserved(err)) then
-    error(err, 0)
+  }
+  local answer, err = fault.try(client.transport.request, client.transport, req)
+  if answer then
+    return true
+  elseif errors.is(err, 404) and not errors.is_unserved(err) then
+    return false
   end
-  return err == nil
+  error(err, 0)
 end
 
 return M

@@ -104,16 +104,14 @@ function M.guard(client, res, ns, name, about)
     })
   elseif #found == 1 then
     local hpa = found[1]
+    local how = "change its bounds instead: client:set_hpa_bounds(%q, %q, { min = N, max = N })"
     fault.raise("refused", about, {
       msg = ("HorizontalPodAutoscaler %q owns the replicas (%d to %d): it would undo this"):format(
         hpa.name,
         hpa.min,
         hpa.max
       ),
-      hint = ("change its bounds instead: client:set_hpa_bounds(%q, %q, { min = N, max = N })"):format(
-        ns,
-        hpa.name
-      ),
+      hint = how:format(ns, hpa.name),
     })
   end
 end

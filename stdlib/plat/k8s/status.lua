@@ -36,6 +36,17 @@ local function why(item)
   return reason .. ": " .. message
 end
 
+-- "1 of 3 ready, 2 updated": the first count always, others where they are not what is wanted.
+local function count_text(want, counts)
+  local words = { ("%d of %d %s"):format(counts[1][2], want, counts[1][1]) }
+  for i = 2, #counts do
+    if counts[i][2] ~= want then
+      words[#words + 1] = ("%d %s"):format(counts[i][2], counts[i][1])
+    end
+  end
+  return table.concat(words, ", ")
+end
+
 local function deployment(object)
   local want = list.get(object, "spec.replicas") or 1
   local total, updated = number(object, "replicas"), number(object, "updatedReplicas")
@@ -56,13 +67,12 @@ local function deployment(object)
     ready = settled and done,
     failed = failed,
     settled = settled,
-    text = ("%d of %d updated, %d ready, %d available, %d in all"):format(
-      updated,
-      want,
-      ready,
-      available,
-      total
-    ),
+    text = count_text(want, {
+      { "ready", ready },
+      { "available", available },
+      { "updated", updated },
+      { "in all", total },
+    }),
   }
 end
 
@@ -70,21 +80,23 @@ local function stateful_set(object)
   local want = list.get(object, "spec.replicas") or 1
   local total, ready = number(object, "replicas"), number(object, "readyReplicas")
   local settled = observed(object)
-  local text = ("%d of %d ready, %d in all"):format(ready, want, total)
+  local counts = { { "ready", ready }, { "in all", total } }
+  local partition = 0
   local done = ready == want and total == want
   local strategy = list.get(object, "spec.updateStrategy") or {}
   if strategy.type ~= "OnDelete" then
-    local partition = list.get(strategy, "rollingUpdate.partition") or 0
+    partition = list.get(strategy, "rollingUpdate.partition") or 0
     local updated = number(object, "updatedReplicas")
     local status = object.status or {}
     done = done and updated >= want - partition
     if partition == 0 then
       done = done and status.currentRevision == status.updateRevision
     end
-    text = ("%s, %d updated"):format(text, updated)
-    if partition > 0 then
-      text = ("%s (partition %d)"):format(text, partition)
-    end
+    counts[3] = { "updated", updated }
+  end
+  local text = count_text(want, counts)
+  if partition > 0 then
+    text = ("%s (partition %d)"):format(text, partition)
   end
   return { ready = settled and done, settled = settled, text = text }
 end

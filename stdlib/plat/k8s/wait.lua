@@ -20,6 +20,8 @@ local LOOK_EVERY = 5 -- seconds between looks for a fatal cause while nothing mo
 local SETTLE = 3 -- seconds a fatal cause must last
 local EXPLAIN_SECONDS = 12
 
+local ALTERNATES = { ErrImagePull = "pulling", ImagePullBackOff = "pulling" }
+
 ---@class plat.k8s.Wait one call of `ready`
 local Wait = {}
 Wait.__index = Wait
@@ -88,8 +90,8 @@ local function progress_of(self, state)
   for name, pod in pairs(self.pods) do
     local word, restarts = status.pod_state(pod)
     local ready = status.condition(pod, "Ready")
-    -- Crash loops alternate between two states: that is no progress.
-    word = restarts > 0 and "restarting" or word
+    -- Crash loops and failing pulls alternate between two states: that is no progress.
+    word = restarts > 0 and "restarting" or ALTERNATES[word] or word
     words[#words + 1] = ("%s %s %s"):format(name, word, ready and ready.status or "")
   end
   return table.concat(words, "\n")
@@ -107,10 +109,7 @@ local function failure(self, kind, why, explanation)
   if first then
     msg = ("%s: %s"):format(why, first.what)
   end
-  local detail = explanation and explain.lines(explanation) or {}
-  if first then
-    table.remove(detail, 1) -- it is the message
-  end
+  local detail = explanation and explain.lines(explanation, true) or {}
   detail.causes = causes
   return fault.new(kind, self.about, {
     msg = msg,

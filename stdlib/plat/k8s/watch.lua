@@ -171,7 +171,7 @@ end
 ---@param client plat.k8s.Client
 ---@param kind string|table
 ---@param ns? string nil: all namespaces
----@param opts { name?: string, labels?: string|table, fields?: string|table, resource_version?: string }
+---@param opts table `{ name, labels, fields, resource_version }`, all optional
 ---@param fn fun(event: plat.k8s.Event): boolean?
 function M.run(client, kind, ns, opts, fn)
   local res = client:resource(kind)
