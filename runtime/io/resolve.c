@@ -159,9 +159,12 @@ static void explain(struct plat_err *err, const char *host, int status)
 static void on_answer(uv_getaddrinfo_t *req, int status, struct addrinfo *ai)
 {
     struct entry *e = req->data;
-    struct plat_resolve_wait *wait;
+    struct plat_resolve_wait *waits = e->waits, *wait;
     struct plat_err err = { .kind = PLAT_OK };
 
+    e->waits = NULL; /* who asks again from its callback starts a new lookup */
+    if (waits)
+        waits->prev = &waits;
     e->asking = false;
     if (!status) {
         keep_answer(&e->addrs, ai);
@@ -170,7 +173,7 @@ static void on_answer(uv_getaddrinfo_t *req, int status, struct addrinfo *ai)
     uv_freeaddrinfo(ai);
     if (!e->known)
         explain(&err, e->host, status ? status : UV_EAI_NODATA);
-    while ((wait = e->waits)) {
+    while ((wait = waits)) {
         plat_resolve_abandon(wait);
         wait->done(wait, e->known ? &e->addrs : NULL, &err);
     }

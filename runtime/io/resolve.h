@@ -36,7 +36,8 @@ enum plat_resolve_start {
     PLAT_RESOLVE_WAIT,   /* `done` will be called; deadlines are the caller's */
 };
 
-/* Looks up host: an address (with or without brackets) is its own answer.  wait->done is set. */
+/* Looks up host: an address (with or without brackets) is its own answer.  The caller has set
+ * wait->done.  *ret_addrs is borrowed until the next call. */
 enum plat_resolve_start plat_resolve(struct plat_loop *loop, const char *host,
                                      struct plat_resolve_wait *wait,
                                      const struct plat_addrs **ret_addrs, struct plat_err *err);
