@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "io/loop.h"
+#include "io/proc.h"
 #include "lua/state.h"
 
 #include <lua.h>
@@ -28,6 +29,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     status = plat_state_main(L, argc, argv);
     fflush(stdout);
+    plat_proc_end_all();
     if (!getenv("PLATRUN_CLEAN_EXIT"))
         _exit(status); /* the kernel frees faster than we do */
     lua_close(L);

@@ -8,11 +8,11 @@
 #include <stddef.h>
 
 struct plat_buf {
-    char *data;  /* first unread byte is data + off */
-    size_t off;  /* consumed bytes */
-    size_t len;  /* unread bytes */
-    size_t cap;  /* allocated bytes */
-    size_t max;  /* len may never exceed this */
+    char *data; /* first unread byte is data + off */
+    size_t off; /* consumed bytes */
+    size_t len; /* unread bytes */
+    size_t cap; /* allocated bytes */
+    size_t max; /* len may never exceed this */
 };
 
 void plat_buf_init(struct plat_buf *buf, size_t max);

@@ -11,7 +11,7 @@
 void plat_json_float(char out[PLAT_JSON_FLOAT], double value)
 {
     char text[32];
-    int digits = 15; /* always enough to keep what a person wrote; 17 are always exact */
+    int digits = 15; /* what a person wrote survives; 17 are always exact */
     do {
         snprintf(text, sizeof(text), "%.*g", digits, value);
     } while (strtod(text, NULL) != value && ++digits <= 17);

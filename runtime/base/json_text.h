@@ -18,8 +18,8 @@ enum plat_json_text {
     PLAT_JSON_NOT_UTF8, /* nothing can be written for these bytes */
 };
 
-/* Writes the shortest text that reads back as the same float and is not an integer: "3.0",
- * "1.0e+22".  The value is finite. */
+/* Writes a text that reads back as the same float and is not an integer: "3.0", "1.0e+22"; 15
+ * digits where they suffice, else 16 or 17.  The value is finite. */
 void plat_json_float(char out[PLAT_JSON_FLOAT], double value);
 
 /* Appends the quoted string.  Bytes that are not UTF-8 become U+FFFD if lossy, else nothing more

@@ -28,6 +28,8 @@ void plat_yaml_float_key(char out[PLAT_YAML_KEY], enum plat_yaml_dialect dialect
     bool go = dialect == PLAT_YAML_KUBERNETES;
     char text[32]; /* -d.ddde-xxx with as few digits as say the same float */
     int digits = 1;
+    if (go)
+        value = (double)(float)value;
     if (!isfinite(value)) {
         const char *python = isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
         const char *yaml = isnan(value) ? ".nan" : value < 0 ? "-.inf" : ".inf";

@@ -298,7 +298,7 @@ static enum fit read_go_int(const char *text, int64_t *ret_value)
 {
     bool negative = text[0] == '-';
     const char *p = text + skip_sign(text);
-    if (p == text && strncmp(p, "0b", 2) == 0 && skip_sign(p + 2) && p[3])
+    if (p == text && p[0] == '0' && p[1] == 'b' && skip_sign(p + 2) && p[3])
         return read_digits(p + 3, 2, p[2] == '-', ret_value);
     if (p[0] == '\0')
         return FIT_NONE;
@@ -316,15 +316,21 @@ static enum fit read_go_int(const char *text, int64_t *ret_value)
     }
 }
 
-/* kubectl sees numbers through JSON, where 3.0 is written 3. */
-static struct plat_yaml_scalar json_float(const char *text)
+/* Go reports floats out of range, and go-yaml takes them for text then. */
+static struct plat_yaml_scalar read_go_float(const char *text)
 {
     double value = strtod(text, NULL);
-    if (!isfinite(value))
-        return text_scalar();
-    if (value == trunc(value) && value >= -0x1p63 && value < 0x1p63)
-        return int_scalar((int64_t)value);
-    return float_scalar(value);
+    return isfinite(value) ? float_scalar(value) : text_scalar();
+}
+
+/* Go's floats allow underscores between digits. */
+static bool has_stray_underscore(const char *text)
+{
+    for (const char *p = text; (p = strchr(p, '_')); p++) {
+        if (p == text || !strchr(DEC, p[-1]) || p[1] == '\0' || !strchr(DEC, p[1]))
+            return true;
+    }
+    return false;
 }
 
 static struct plat_yaml_scalar resolve_kubernetes(const char *text, size_t len)
@@ -337,18 +343,16 @@ static struct plat_yaml_scalar resolve_kubernetes(const char *text, size_t len)
         return bool_scalar(true);
     if (is_any_cased(text, no))
         return bool_scalar(false);
-    if (text[0] == '.')
-        return is_float(text) ? json_float(text) : text_scalar();
-    if (!strchr(DEC "+-", text[0]))
+    if (!strchr(DEC "+-.", text[0]) || (text[0] == '.' && has_stray_underscore(text)))
         return text_scalar();
     if (!without_underscores(plain, text, len))
         return strspn(text, DEC_ ".+-eE") == len ? bad_scalar(too_far) : text_scalar();
-    enum fit fit = read_go_int(plain, &value);
+    enum fit fit = text[0] == '.' ? FIT_NONE : read_go_int(plain, &value);
     if (fit == FIT_INT64)
         return int_scalar(value);
     if (fit == FIT_UINT64)
         return bad_scalar(too_big);
-    return is_float(plain) ? json_float(plain) : text_scalar();
+    return is_float(plain) ? read_go_float(plain) : text_scalar();
 }
 
 struct plat_yaml_scalar plat_yaml_resolve(enum plat_yaml_dialect dialect, const char *text,
@@ -361,8 +365,6 @@ struct plat_yaml_scalar plat_yaml_resolve(enum plat_yaml_dialect dialect, const 
     if (strcmp(text, "<<") == 0)
         return (struct plat_yaml_scalar){ .kind = PLAT_YAML_MERGE };
     int special = special_float(text);
-    if (special && dialect == PLAT_YAML_KUBERNETES)
-        return bad_scalar("JSON has no infinity and no NaN");
     if (special)
         return float_scalar(special == 2 ? NAN : text[0] == '-' ? -INFINITY : INFINITY);
     if (dialect == PLAT_YAML_CORE)

@@ -36,11 +36,11 @@ struct plat_loop {
 
     bool virtual;
     bool stop;
-    bool polling;      /* inside uv_run() */
-    double wall0;      /* unix time at clock0 */
-    uint64_t clock0;   /* loop clock at wall0 */
-    uint64_t vnow;     /* the virtual clock */
-    uint64_t vnow_at;  /* monotonic time when vnow was last set, for paced mode */
+    bool polling;     /* inside uv_run() */
+    double wall0;     /* unix time at clock0 */
+    uint64_t clock0;  /* loop clock at wall0 */
+    uint64_t vnow;    /* the virtual clock */
+    uint64_t vnow_at; /* monotonic time when vnow was last set, for paced mode */
     double speed;
 
     plat_resume_fn *resume;
@@ -50,7 +50,7 @@ struct plat_loop {
     void *signal_arg;
 };
 
-static volatile sig_atomic_t signal_seen;  /* the last SIGINT or SIGTERM not yet delivered */
+static volatile sig_atomic_t signal_seen; /* the last SIGINT or SIGTERM not yet delivered */
 static volatile sig_atomic_t signal_count;
 static uv_async_t *signal_poke;
 
@@ -411,7 +411,8 @@ void plat_loop_stop(struct plat_loop *loop)
 
 static void handler(int signo)
 {
-    static const char forced[] = "\nplatrun: second signal: ended at once, cleanup was not finished\n";
+    static const char forced[] =
+        "\nplatrun: second signal: ended at once, cleanup was not finished\n";
 
     if (++signal_count > 1) {
         ssize_t n = write(STDERR_FILENO, forced, sizeof(forced) - 1);

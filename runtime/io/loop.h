@@ -15,7 +15,7 @@
 
 struct uv_loop_s;
 
-typedef void plat_resume_fn(struct plat_op *op, void *arg); /* wakes op->waiter */
+typedef void plat_resume_fn(struct plat_op *op, void *arg);  /* wakes op->waiter */
 typedef void plat_release_fn(struct plat_op *op, void *arg); /* drops the anchor */
 
 /* Creates the loop; one per process.  NULL: out of memory or descriptors. */
@@ -36,8 +36,8 @@ enum plat_loop_end {
 enum plat_loop_end plat_loop_run(struct plat_loop *loop);
 void plat_loop_stop(struct plat_loop *loop);
 
-uint64_t plat_loop_now(const struct plat_loop *loop);  /* ns, the loop's clock */
-double plat_loop_wall(const struct plat_loop *loop);   /* unix seconds, virtual in virtual mode */
+uint64_t plat_loop_now(const struct plat_loop *loop); /* ns, the loop's clock */
+double plat_loop_wall(const struct plat_loop *loop);  /* unix seconds, virtual in virtual mode */
 
 /* Virtual mode from now on; wall is the unix time it starts at; speed 0 jumps, N > 0 paces. */
 void plat_loop_virtual(struct plat_loop *loop, double wall, double speed);

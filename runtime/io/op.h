@@ -44,17 +44,17 @@ struct plat_op_class {
 struct plat_op {
     const struct plat_op_class *cls;
     struct plat_loop *loop;
-    void *waiter;          /* the task; NULL: nobody to wake */
-    struct plat_op *next;  /* in the ready queue */
+    void *waiter;         /* the task; NULL: nobody to wake */
+    struct plat_op *next; /* in the ready queue */
     struct plat_timer timer;
-    void (*cont)(void);    /* what lua/ continues with */
-    double timeout;        /* seconds from the start of the wait; 0: none of its own */
-    int anchor;            /* registry reference while held, else 0 */
-    uint8_t state;         /* enum plat_op_state */
-    uint8_t end;           /* enum plat_op_end */
-    bool by_scope;         /* the timer set is the enclosing scope's deadline */
-    bool inflight;         /* counted in the loop's real operations */
-    bool released;         /* release came before the wait began */
+    void (*cont)(void); /* what lua/ continues with */
+    double timeout;     /* seconds from the start of the wait; 0: none of its own */
+    int anchor;         /* registry reference while held, else 0 */
+    uint8_t state;      /* enum plat_op_state */
+    uint8_t end;        /* enum plat_op_end */
+    bool by_scope;      /* the timer set is the enclosing scope's deadline */
+    bool inflight;      /* counted in the loop's real operations */
+    bool released;      /* release came before the wait began */
 };
 
 /* Marks the op finished with PLAT_END_OK.  Safe to call at any time, also before the wait started and

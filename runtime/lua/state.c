@@ -124,10 +124,14 @@ static int l_load(lua_State *L)
 }
 
 static const luaL_Reg libraries[] = {
-    { LUA_GNAME, luaopen_base },        { LUA_LOADLIBNAME, luaopen_package },
-    { LUA_COLIBNAME, luaopen_coroutine }, { LUA_TABLIBNAME, luaopen_table },
-    { LUA_STRLIBNAME, luaopen_string }, { LUA_MATHLIBNAME, luaopen_math },
-    { LUA_UTF8LIBNAME, luaopen_utf8 },  { LUA_DBLIBNAME, luaopen_debug },
+    { LUA_GNAME, luaopen_base },
+    { LUA_LOADLIBNAME, luaopen_package },
+    { LUA_COLIBNAME, luaopen_coroutine },
+    { LUA_TABLIBNAME, luaopen_table },
+    { LUA_STRLIBNAME, luaopen_string },
+    { LUA_MATHLIBNAME, luaopen_math },
+    { LUA_UTF8LIBNAME, luaopen_utf8 },
+    { LUA_DBLIBNAME, luaopen_debug },
     { NULL, NULL },
 };
 
@@ -210,7 +214,8 @@ int plat_state_main(lua_State *L, int argc, char **argv)
     }
     while (plat_loop_run(rt->loop) == PLAT_LOOP_STUCK) {
         if (stuck_before) {
-            fprintf(stderr, "platrun: internal error: cleanup waits for something that nobody does\n");
+            fprintf(stderr,
+                    "platrun: internal error: cleanup waits for something that nobody does\n");
             return 1;
         }
         stuck_before = true;

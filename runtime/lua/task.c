@@ -18,8 +18,8 @@
 #include "base/banned.h"
 
 #define HOOK_EVERY 1000000 /* VM instructions between looks at the clock */
-#define BUSY_WARN 0.5      /* seconds without a wait: said once per turn */
-#define BUSY_FAIL 20.0     /* seconds without a wait: ended */
+#define BUSY_WARN  0.5     /* seconds without a wait: said once per turn */
+#define BUSY_FAIL  20.0    /* seconds without a wait: ended */
 
 static const struct plat_op_class start_class = { .name = "task.start" };
 

@@ -12,13 +12,13 @@
 struct plat_gate;
 
 struct plat_task {
-    struct plat_op own;      /* the op of waits that need no engine: start, sleep, gate */
-    lua_State *co;           /* kept alive by the task's user value 1 */
-    struct plat_op *op;      /* what it waits for, NULL: runs, is ready or is dead */
-    struct plat_gate *gate;  /* when it waits for a gate */
-    uint64_t deadline;       /* loop clock, 0: none */
-    int shield;              /* > 0: a cancel is not felt */
-    int self;                /* registry reference while alive */
+    struct plat_op own;     /* the op of waits that need no engine: start, sleep, gate */
+    lua_State *co;          /* kept alive by the task's user value 1 */
+    struct plat_op *op;     /* what it waits for, NULL: runs, is ready or is dead */
+    struct plat_gate *gate; /* when it waits for a gate */
+    uint64_t deadline;      /* loop clock, 0: none */
+    int shield;             /* > 0: a cancel is not felt */
+    int self;               /* registry reference while alive */
     bool cancelled, dead;
     struct plat_task *prev, *next; /* all that are alive */
 };

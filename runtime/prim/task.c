@@ -262,11 +262,21 @@ static const luaL_Reg gate_methods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    { "spawn", l_spawn },       { "current", l_current },           { "cancel", l_cancel },
-    { "dead", l_dead },         { "cancelled", l_cancelled },       { "shield", l_shield },
-    { "shielded", l_shielded }, { "deadline", l_deadline },         { "main", l_main },
-    { "gate", l_gate },         { "set_deadline", l_set_deadline }, { "on_signal", l_on_signal },
-    { "waits", l_waits },       { "on_busy", l_on_busy },           { "in_task", l_in_task },
+    { "spawn", l_spawn },
+    { "current", l_current },
+    { "cancel", l_cancel },
+    { "dead", l_dead },
+    { "cancelled", l_cancelled },
+    { "shield", l_shield },
+    { "shielded", l_shielded },
+    { "deadline", l_deadline },
+    { "main", l_main },
+    { "gate", l_gate },
+    { "set_deadline", l_set_deadline },
+    { "on_signal", l_on_signal },
+    { "waits", l_waits },
+    { "on_busy", l_on_busy },
+    { "in_task", l_in_task },
     { "cancel_main", l_cancel_main },
     { NULL, NULL },
 };

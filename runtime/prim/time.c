@@ -85,8 +85,9 @@ static int l_sleep(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    { "now", l_now },         { "mono", l_mono },             { "real", l_real },   { "cpu", l_cpu },
-    { "virtual", l_virtual }, { "is_virtual", l_is_virtual }, { "sleep", l_sleep }, { NULL, NULL },
+    { "now", l_now },     { "mono", l_mono },       { "real", l_real },
+    { "cpu", l_cpu },     { "virtual", l_virtual }, { "is_virtual", l_is_virtual },
+    { "sleep", l_sleep }, { NULL, NULL },
 };
 
 int luaopen_prim_time(lua_State *L);
