@@ -1,0 +1,129 @@
+--- Local programs, started from lists of arguments: no shell, no quoting.
+
+local check = require("plat.check")
+local effect = require("plat.effect")
+local fault = require("plat.fault")
+local list = require("plat.list")
+
+local M = {}
+
+local COMMON = {
+  stdin = { type = "string", help = "sent, then closed; default: nothing" },
+  env = { type = "table", help = "added to the environment; false removes a name" },
+  clear_env = { type = "boolean", default = false, help = "start from an empty environment" },
+  cwd = { type = "string", help = "working directory" },
+  timeout = { type = "duration", default = "60s", help = "then the program is ended" },
+  grace = { type = "duration", default = "5s", help = "between SIGTERM and SIGKILL" },
+  max_output = { type = "bytes", default = "16MB", help = "of stdout and of stderr" },
+  ok = { type = "list", help = "exit codes that are no failure; default: 0" },
+}
+
+local READ = check.options("proc.read", COMMON)
+local RUN = check.options(
+  "proc.run",
+  list.merge(COMMON, {
+    text = { type = "string", help = "what it does, for plan and report; default: the command" },
+    recovery = {
+      type = "enum",
+      enum = { "repeatable", "probed", "unknowable" },
+      default = "unknowable",
+      help = "what to do when nobody knows whether it ran",
+    },
+    planned = { type = "any", help = "what a plan goes on with" },
+  })
+)
+
+---@class plat.proc.Output
+---@field code integer 128 + its number for a signal
+---@field signal? string "SIGKILL"
+---@field stdout string
+---@field stderr string
+
+local function show(argv)
+  local words = {}
+  for i, word in ipairs(argv) do
+    words[i] = word:find("^[%w%-_./=:@,+%%]+$") and word or "'" .. word:gsub("'", "'\\''") .. "'"
+  end
+  return table.concat(words, " ")
+end
+
+local function check_argv(op, argv)
+  if type(argv) ~= "table" or type(argv[1]) ~= "string" then
+    error(op .. ": the command is a list: { program, argument, ... }", 3)
+  end
+end
+
+local function prim_opts(opts)
+  return {
+    stdin = opts.stdin,
+    env = opts.env,
+    clear_env = opts.clear_env,
+    cwd = opts.cwd,
+    timeout = opts.timeout,
+    grace = opts.grace,
+    max_output = opts.max_output,
+  }
+end
+
+--- Returns the output, or raises kind "exit" with the last line that the program said.
+local function judge(op, argv, out, opts)
+  local good = opts.ok or { 0 }
+  for _, code in ipairs(good) do
+    if out.code == code then
+      return out
+    end
+  end
+  local said = (out.stderr ~= "" and out.stderr or out.stdout):match("([^\n]+)\n*$")
+  local how = out.signal and "ended by " .. out.signal or "exit " .. out.code
+  fault.raise("exit", { op = op, target = "localhost", object = argv[1] }, {
+    code = out.code,
+    msg = said and how .. ": " .. said or how,
+    detail = out,
+  })
+end
+
+--- Runs a program that changes nothing, in plan mode too. Unwanted exit codes raise kind "exit".
+---@async
+---@param argv string[]
+---@param opts? table stdin, env, clear_env, cwd, timeout, grace, max_output, ok
+---@return plat.proc.Output
+function M.read(argv, opts)
+  check_argv("proc.read", argv)
+  opts = READ(opts)
+  local out = effect.proc({
+    argv = argv,
+    opts = prim_opts(opts),
+    op = "proc.read",
+    read = "the caller says that it changes nothing",
+  })
+  return judge("proc.read", argv, out, opts)
+end
+
+--- Runs a program as a change: planned, recorded, inside a step. Unwanted exit codes raise "exit".
+---@async
+---@param argv string[]
+---@param opts? table as `read`, and text, recovery, planned
+---@return plat.proc.Output
+function M.run(argv, opts)
+  check_argv("proc.run", argv)
+  opts = RUN(opts)
+  local planned = opts.planned
+  local out = effect.proc({
+    argv = argv,
+    opts = prim_opts(opts),
+    op = "proc.run",
+    object = argv[1],
+    change = {
+      text = opts.text or "run " .. show(argv),
+      args = { argv = list.copy(argv), cwd = opts.cwd },
+      recovery = opts.recovery,
+      planned = planned,
+    },
+  })
+  if effect.planning() then
+    return out
+  end
+  return judge("proc.run", argv, out, opts)
+end
+
+return M
