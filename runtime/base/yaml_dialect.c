@@ -23,6 +23,15 @@ bool plat_yaml_dialect_named(const char *name, enum plat_yaml_dialect *ret_diale
     return false;
 }
 
+static const char *endless_key(double value, bool go)
+{
+    if (isnan(value))
+        return go ? ".nan" : "NaN";
+    if (value < 0)
+        return go ? "-.inf" : "-Infinity";
+    return go ? ".inf" : "Infinity";
+}
+
 void plat_yaml_float_key(char out[PLAT_YAML_KEY], enum plat_yaml_dialect dialect, double value)
 {
     bool go = dialect == PLAT_YAML_KUBERNETES;
@@ -31,9 +40,7 @@ void plat_yaml_float_key(char out[PLAT_YAML_KEY], enum plat_yaml_dialect dialect
     if (go)
         value = (double)(float)value;
     if (!isfinite(value)) {
-        const char *python = isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
-        const char *yaml = isnan(value) ? ".nan" : value < 0 ? "-.inf" : ".inf";
-        snprintf(out, PLAT_YAML_KEY, "%s", go ? yaml : python);
+        snprintf(out, PLAT_YAML_KEY, "%s", endless_key(value, go));
         return;
     }
     for (; digits <= 17; digits++) {

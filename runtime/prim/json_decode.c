@@ -1,7 +1,7 @@
 /*
  * Decoding in two steps: jansson parses to its own tree, the tree becomes tables.  A userdata holds
- * the tree before anything can raise.  The collector rests meanwhile: all that is made is reachable,
- * and marking it again and again costs more than making it.
+ * the tree before anything can raise.  The collector rests meanwhile: all that is made is
+ * reachable, and marking it again and again costs more than making it.
  */
 #include <jansson.h>
 #include <lauxlib.h>

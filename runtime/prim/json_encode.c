@@ -1,4 +1,4 @@
-/* Encoding: sorted keys, shortest exact floats, integers and floats kept apart. */
+/* Encoding: sorted keys, exact floats, integers and floats kept apart. */
 #include <lauxlib.h>
 #include <math.h>
 #include <stdio.h>

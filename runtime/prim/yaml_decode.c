@@ -192,7 +192,7 @@ static bool lone_merge(lua_State *L, struct plat_yaml_reader *r)
 
 static bool read_scalar(lua_State *L, struct plat_yaml_reader *r)
 {
-    if (!plat_yaml_scalar_value(L, r))
+    if (!plat_yaml_scalar_value(L, r, false))
         return false;
     return !lua_isnil(L, -1) || lone_merge(L, r);
 }

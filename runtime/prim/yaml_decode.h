@@ -53,8 +53,9 @@ bool plat_yaml_next(struct plat_yaml_reader *r);
  * current one then.  On false the stack is anyhow. */
 bool plat_yaml_node(lua_State *L, struct plat_yaml_reader *r, int depth);
 
-/* [-0, +1, m] Pushes the value of the current scalar event; nil stands for a plain `<<`. */
-bool plat_yaml_scalar_value(lua_State *L, struct plat_yaml_reader *r);
+/* [-0, +1, m] Pushes the value of the current scalar event; nil stands for a plain `<<`.  A key may
+ * be what a value may not. */
+bool plat_yaml_scalar_value(lua_State *L, struct plat_yaml_reader *r, bool is_key);
 
 /* Gives the current scalar event's anchor, if it has one, the value on top.  True. */
 bool plat_yaml_remember(lua_State *L, struct plat_yaml_reader *r);

@@ -1,7 +1,7 @@
 /*
  * Encoding in block style: sorted keys, two spaces a level, lists at the level of their key, as
- * kubectl writes them.  The text reads back the same in every dialect, so whatever one of them would
- * take for something else is quoted.
+ * kubectl writes them.  The text reads back the same in every dialect, so whatever one of them
+ * would take for something else is quoted.
  */
 #include <lauxlib.h>
 #include <math.h>

@@ -42,7 +42,7 @@ static bool push_key(lua_State *L, struct plat_yaml_reader *r, int depth)
             return false;
     } else if (r->event.type != YAML_SCALAR_EVENT) {
         return plat_yaml_fail(r, at, "only a scalar can be a key");
-    } else if (!plat_yaml_scalar_value(L, r) || !plat_yaml_remember(L, r)) {
+    } else if (!plat_yaml_scalar_value(L, r, true) || !plat_yaml_remember(L, r)) {
         return false;
     }
     return lua_isnil(L, -1) || key_to_text(L, r, at);

@@ -3,6 +3,7 @@
  * files; of the others go-yaml takes the text, and the rest refuse them.
  */
 #include <lauxlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "prim/yaml_decode.h"
@@ -60,7 +61,21 @@ void plat_yaml_wrap_tag(lua_State *L, const char *tag)
     lua_setfield(L, -2, "value");
 }
 
-static bool push_scalar(lua_State *L, struct plat_yaml_reader *r, const struct plat_yaml_scalar *s)
+/* kubectl reads values through JSON, which writes 3.0 as 3 and has no infinity. */
+static bool push_json_float(lua_State *L, struct plat_yaml_reader *r, double value)
+{
+    if (!isfinite(value))
+        return plat_yaml_fail(r, r->event.start_mark, "JSON has no %s",
+                              isnan(value) ? "NaN" : "infinity");
+    if (value == trunc(value) && value > -0x1p63 && value < 0x1p63)
+        lua_pushinteger(L, (lua_Integer)value);
+    else
+        lua_pushnumber(L, value);
+    return true;
+}
+
+static bool push_scalar(lua_State *L, struct plat_yaml_reader *r, const struct plat_yaml_scalar *s,
+                        bool is_key)
 {
     const char *text = (const char *)r->event.data.scalar.value;
     switch (s->kind) {
@@ -77,6 +92,8 @@ static bool push_scalar(lua_State *L, struct plat_yaml_reader *r, const struct p
         lua_pushinteger(L, s->integer);
         return true;
     case PLAT_YAML_FLOAT:
+        if (r->dialect == PLAT_YAML_KUBERNETES && !is_key)
+            return push_json_float(L, r, s->number);
         lua_pushnumber(L, s->number);
         return true;
     case PLAT_YAML_MERGE:
@@ -85,30 +102,33 @@ static bool push_scalar(lua_State *L, struct plat_yaml_reader *r, const struct p
     case PLAT_YAML_BAD:
         break;
     }
+    if (is_key && strcmp(text, "=") == 0) {
+        lua_pushstring(L, text);
+        return true;
+    }
     return plat_yaml_fail(r, r->event.start_mark, "%.40s: %s", text, s->why);
 }
 
 /* A scalar with a tag like !!int must be one; the core schema's forms are taken as well. */
-static bool push_tagged(lua_State *L, struct plat_yaml_reader *r, enum plat_yaml_kind want)
+static bool push_tagged(lua_State *L, struct plat_yaml_reader *r, enum plat_yaml_kind want,
+                        bool is_key)
 {
     const char *text = (const char *)r->event.data.scalar.value;
     size_t len = r->event.data.scalar.length;
     struct plat_yaml_scalar s = plat_yaml_resolve(r->dialect, text, len);
     if (s.kind == PLAT_YAML_TEXT)
         s = plat_yaml_resolve(PLAT_YAML_CORE, text, len);
-    if (want == PLAT_YAML_FLOAT && s.kind == PLAT_YAML_INT &&
-        r->dialect != PLAT_YAML_KUBERNETES) { /* to JSON, 3.0 is 3 */
+    if (want == PLAT_YAML_FLOAT && s.kind == PLAT_YAML_INT) {
         s.kind = PLAT_YAML_FLOAT;
         s.number = (double)s.integer;
     }
-    bool json_number = want == PLAT_YAML_FLOAT && s.kind == PLAT_YAML_INT;
-    if (s.kind != want && s.kind != PLAT_YAML_BAD && !json_number)
+    if (s.kind != want && s.kind != PLAT_YAML_BAD)
         return plat_yaml_fail(r, r->event.start_mark, "\"%.40s\" does not fit the tag %.40s", text,
                               (const char *)r->event.data.scalar.tag);
-    return push_scalar(L, r, &s);
+    return push_scalar(L, r, &s, is_key);
 }
 
-bool plat_yaml_scalar_value(lua_State *L, struct plat_yaml_reader *r)
+bool plat_yaml_scalar_value(lua_State *L, struct plat_yaml_reader *r, bool is_key)
 {
     const char *tag = (const char *)r->event.data.scalar.tag;
     const char *text = (const char *)r->event.data.scalar.value;
@@ -120,9 +140,9 @@ bool plat_yaml_scalar_value(lua_State *L, struct plat_yaml_reader *r)
     case PLAT_YAML_TAG_NONE:
         if (r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
             s = plat_yaml_resolve(r->dialect, text, len);
-        return push_scalar(L, r, &s);
+        return push_scalar(L, r, &s, is_key);
     case PLAT_YAML_TAG_KIND:
-        return push_tagged(L, r, want);
+        return push_tagged(L, r, want, is_key);
     case PLAT_YAML_TAG_VAULT:
     case PLAT_YAML_TAG_UNSAFE:
         lua_pushlstring(L, text, len);
@@ -138,5 +158,5 @@ bool plat_yaml_scalar_value(lua_State *L, struct plat_yaml_reader *r)
     case PLAT_YAML_TAG_MAP:
         return plat_yaml_fail_tag(r, tag);
     }
-    return push_scalar(L, r, &s);
+    return push_scalar(L, r, &s, is_key);
 }

@@ -2,9 +2,10 @@
 
 local M = {}
 
---- Returns the documents of a YAML text, or nil and `{ kind = "parse", msg = "FILE:LINE:COL: ..." }`.
+--- Returns the documents of a YAML text, or nil and an error of kind "parse" whose msg is
+--- "NAME:LINE:COLUMN: what".
 ---@param text string
----@param opts? { dialect?: string, name?: string, max_depth?: integer, max_nodes?: integer, max_size?: integer }
+---@param opts? plat.yaml.DecodeOptions
 ---@return any[]? documents
 ---@return table? err
 function M.decode(text, opts) end

@@ -1,5 +1,5 @@
---- JSON. Objects are tables, arrays are tables that know it, null is `json.null`; integers and floats
---- stay what they are. Decoding raises kind "parse"; encoding what is not data is a bug.
+--- JSON. Objects are tables, arrays are tables that know it, null is `json.null`; integers and
+--- floats stay what they are. Decoding raises kind "parse"; encoding what is not data is a bug.
 local check = require("plat.check")
 local fault = require("plat.fault")
 local prim = require("prim.json")
