@@ -13,6 +13,7 @@ playbook() { # NAME: a playbook whose run() is standard input
     } >"$work/$1.lua"
 }
 
+# shellcheck disable=SC2317 # called through check
 jq_true() { # jq arguments...: about the last output
     jq -e "$@" "$work/out" >/dev/null
 }

@@ -1,7 +1,10 @@
 --- The playbook scale-dremio on a real Kubernetes: pods really come and go, and the API server's
 --- audit log tells what was asked of it. Run by tests/real/kube/run.
+local fs = require("prim.fs")
 local list = require("plat.list")
-local scenes = dofile("tests/real/kube/scene.lua")
+
+local SCENE = "tests/real/kube/scene.lua"
+local scenes = assert(load(assert(fs.read(SCENE)), "@" .. SCENE))()
 
 local CHANGES = { "create", "update", "patch", "delete", "deletecollection" }
 local STREAMS = { "exec", "attach", "portforward" }

@@ -166,7 +166,7 @@ local function serve_dremio(scene)
     end,
   })
   scene.dremio = dremio
-  return httpd.serve_model(dremio, { host = "127.0.0.1", port = 0 })
+  return httpd.serve_model(dremio, time.real, { host = "127.0.0.1", port = 0 })
 end
 
 --- Sets a scene: `name` of the namespace, `replicas`, `hpa` { min, max }?

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Every playbook and example loads, shows its help and passes its own syntax check; the demo of
+# `make demo` does what the README says.
+. "$(dirname "$0")/lib.sh"
+
+for file in playbooks/*.lua examples/*.lua; do
+    run "$file" --help
+    expect "$file: help" 0 '^usage: platrun '
+    run "$file" --syntax-check
+    expect "$file: syntax check" 0
+done
+
+out=$(tests/demo "$(dirname "$platrun")" 2>"$work/err")
+status=$? err=$(cat "$work/err")
+expect "the demo" 0 '^\$ platrun playbooks/scale-dremio.lua executors=5$'
+check "its three runs are recapped" test "$(grep -c 'failed=0' <<<"$out")" -eq 3
+check "the second finds nothing to do" grep -q 'nothing to do' <<<"$out"
+
+done_testing
