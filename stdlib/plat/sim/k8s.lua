@@ -148,6 +148,11 @@ function K8s:fault(name, args)
   faults.inject(self, name, args)
 end
 
+--- Ends every fault that was injected: a new run brings its own.
+function K8s:calm()
+  faults.inject(self, "clear", {})
+end
+
 --- Answers one request at the present time of the model.
 ---@param request table `{ method, path, query, headers, body }`
 ---@return table response `{ status, headers, body | stream, delay? }`

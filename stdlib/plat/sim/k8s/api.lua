@@ -115,7 +115,7 @@ local function check_options(ctx)
   ctx.dry = dry == "All"
   local validation = ctx.query.fieldValidation
   if validation and not ("||Ignore|Warn|Strict|"):find("|" .. validation .. "|", 1, true) then
-    local message = ('Unsupported value: "%s": supported values: "Ignore", "Strict", "Warn"')
+    local message = 'Unsupported value: "%s": supported values: "Ignore", "Strict", "Warn"'
     local list = { status.cause("NotSupported", "fieldValidation", message:format(validation)) }
     status.invalid("meta.k8s.io", options, "", list)
   end
@@ -141,7 +141,12 @@ local function locate(ctx, path)
   if not kinds.has_group(gv) then
     return false
   end
-  if parts[at] == "namespaces" and parts[at + 2] and parts[at + 2] ~= "status" and parts[at + 2] ~= "finalize" then
+  if
+    parts[at] == "namespaces"
+    and parts[at + 2]
+    and parts[at + 2] ~= "status"
+    and parts[at + 2] ~= "finalize"
+  then
     ctx.ns = parts[at + 1]
     at = at + 2
   end
@@ -231,7 +236,9 @@ local function dispatch(ctx)
     return watch.serve(ctx)
   end
   local handler = (ctx.name and ONE or ALL)[ctx.request.method]
-  if not handler or (not ctx.name and ctx.kind.verbs[2] == nil and ctx.request.method ~= "POST") then
+  if
+    not handler or (not ctx.name and ctx.kind.verbs[2] == nil and ctx.request.method ~= "POST")
+  then
     status.bad_method()
   elseif namespaced and not ctx.ns and (ctx.name or ctx.request.method ~= "GET") then
     status.bad_method()

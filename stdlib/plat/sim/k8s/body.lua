@@ -61,8 +61,10 @@ local function parse(request, kind_name)
   local ok, value = pcall(json.decode, text)
   if not ok or type(value) ~= "table" then
     status.bad_request(
-      ("the object provided is unrecognized (must be of type %s): couldn't get version/kind; "
-        .. "json parse error: %s (%s)"):format(kind_name, "unexpected end of JSON input", text)
+      (
+        "the object provided is unrecognized (must be of type %s): couldn't get version/kind; "
+        .. "json parse error: %s (%s)"
+      ):format(kind_name, "unexpected end of JSON input", text)
     )
   end
   return value
@@ -138,8 +140,10 @@ function M.object(ctx, kind_name, gv)
   local version = gv:match("([^/]*)$")
   if object.kind and object.kind ~= kind_name then
     status.bad_request(
-      ('%s in version "%s" cannot be handled as a %s: converting (%s.%s) to (%s.%s): '
-        .. "unknown conversion"):format(
+      (
+        '%s in version "%s" cannot be handled as a %s: converting (%s.%s) to (%s.%s): '
+        .. "unknown conversion"
+      ):format(
         object.kind,
         version,
         kind_name,

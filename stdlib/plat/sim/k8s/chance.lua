@@ -59,10 +59,12 @@ function M.hash(text)
   for i = 1, #text do
     h = ((h ~ text:byte(i)) * 16777619) & 0xffffffff
   end
-  return (("%d"):format(h):gsub("%d", function(digit)
-    local at = tonumber(digit) + 1
-    return SAFE:sub(at * 2, at * 2)
-  end))
+  return (
+    ("%d"):format(h):gsub("%d", function(digit)
+      local at = tonumber(digit) + 1
+      return SAFE:sub(at * 2, at * 2)
+    end)
+  )
 end
 
 return M

@@ -88,7 +88,10 @@ function NOTICE.nodes(model, change)
   local prev = change.prev
   local same = prev
     and data.equal(prev.spec, change.object.spec)
-    and data.equal(data.get(prev, "status.allocatable"), data.get(change.object, "status.allocatable"))
+    and data.equal(
+      data.get(prev, "status.allocatable"),
+      data.get(change.object, "status.allocatable")
+    )
   if not same then
     queue.add(model, 0.1, "schedule-all", "")
     daemonset.notice(model)

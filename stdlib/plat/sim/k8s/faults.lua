@@ -2,7 +2,8 @@
 ---
 ---   pod-crash     { pod =, namespace?, times? }  its container ends with code 1 soon after a start
 ---   probe-fails   { pod =, namespace? }          its readiness probe fails
----   image-pull    { prefix? }                    images of this prefix (all, without) cannot be had
+---   image-pull    { prefix? }                    images, or images of pods, of this prefix (all, without)
+---                                                cannot be had
 ---   no-capacity   {}                             no node has room for another pod
 ---   node-down     { node = }                     a node stops answering
 ---   node-up       { node = }                     and is back
@@ -19,6 +20,14 @@ local queue = require("plat.sim.k8s.queue")
 local M = {}
 
 local INJECT = {}
+
+--- Says whether any fault is in force.
+local function any_fault(model)
+  for _ in pairs(model.state.faults) do
+    return true
+  end
+  return false
+end
 
 local function number(args, field, default)
   return math.tointeger(tonumber(args[field] or args[1])) or default
@@ -96,8 +105,10 @@ INJECT["clear"] = function(model, args)
   local name = args.name or args[1]
   if name then
     model.state.faults[assert(FIELD[name], "no such fault: " .. name)] = nil
-  else
+  elseif any_fault(model) then
     model.state.faults = {}
+  else
+    return
   end
   queue.add(model, 0, "reprobe", "")
   queue.add(model, 0, "schedule-all", "")

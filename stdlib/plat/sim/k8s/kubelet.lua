@@ -78,9 +78,12 @@ function STEPS.take(model, pod, node)
     delay = delay + chance.between(model, 2, 6)
     for _, volume in ipairs(pod.spec.volumes) do
       local name = data.get(volume, "persistentVolumeClaim.claimName")
-      local claim = name and store.get(model, "persistentvolumeclaims", pod.metadata.namespace, name)
+      local claim = name
+        and store.get(model, "persistentvolumeclaims", pod.metadata.namespace, name)
       if claim then
-        local text = ('AttachVolume.Attach succeeded for volume "%s" '):format(claim.spec.volumeName)
+        local text = ('AttachVolume.Attach succeeded for volume "%s" '):format(
+          claim.spec.volumeName
+        )
         local by = "attachdetach-controller"
         recorder.event(model, pod, "Normal", "SuccessfulAttachVolume", text, by)
       end
@@ -90,15 +93,22 @@ function STEPS.take(model, pod, node)
 end
 
 --- Says why an image cannot be had, or nil. Registries under ".invalid" do not exist.
-local function pull_error(model, image)
+local function pull_error(model, pod, image)
   local prefix = model.state.faults.image_pull
   local host = image:match("^([^/]+)/") or ""
-  if prefix and image:sub(1, #prefix) == prefix then
-    return ('rpc error: code = NotFound desc = failed to pull and unpack image "%s": failed to '
-      .. 'resolve reference "%s": %s: not found'):format(image, image, image)
+  local function begins(text)
+    return text:sub(1, #prefix) == prefix
+  end
+  if prefix and (begins(image) or begins(pod.metadata.name)) then
+    return (
+      'rpc error: code = NotFound desc = failed to pull and unpack image "%s": failed to '
+      .. 'resolve reference "%s": %s: not found'
+    ):format(image, image, image)
   elseif host:match("%.invalid$") or host:match("%.invalid:%d+$") then
-    return ('failed to pull and unpack image "%s": failed to resolve reference "%s": failed to do '
-      .. "request: dial tcp: lookup %s: no such host"):format(image, image, host)
+    return (
+      'failed to pull and unpack image "%s": failed to resolve reference "%s": failed to do '
+      .. "request: dial tcp: lookup %s: no such host"
+    ):format(image, image, host)
   end
   return nil
 end
@@ -133,12 +143,12 @@ function STEPS.pull(model, pod, node, args)
   if not c then
     return step(model, pod, "run", 0.2)
   end
-  if node.images[c.image] and c.imagePullPolicy ~= "Always" then
+  local message = pull_error(model, pod, c.image)
+  if node.images[c.image] and c.imagePullPolicy ~= "Always" and not message then
     local text = ('Container image "%s" already present on machine'):format(c.image)
     tell(model, pod, "Normal", "Pulled", text)
     return step(model, pod, "pull", 0.1, { index = args.index + 1 })
   end
-  local message = pull_error(model, c.image)
   if message then
     return pull_fails(model, pod, c, message)
   end
@@ -261,8 +271,18 @@ function STEPS.exit(model, pod, _, args)
       meta.uid
     )
     podstate.waiting(model, pod, args.container, "CrashLoopBackOff", text)
-    tell(model, pod, "Warning", "BackOff", ("Back-off restarting failed container %s in pod %s_%s(%s)")
-      :format(args.container, meta.name, meta.namespace, meta.uid))
+    tell(
+      model,
+      pod,
+      "Warning",
+      "BackOff",
+      ("Back-off restarting failed container %s in pod %s_%s(%s)"):format(
+        args.container,
+        meta.name,
+        meta.namespace,
+        meta.uid
+      )
+    )
   end
   step(model, pod, "run", delay, { container = args.container })
 end

@@ -69,8 +69,7 @@ end
 function M.result(ctx, object, kind_name, gv)
   local media = body.media(ctx.request)
   if media == "application/apply-patch+yaml" then
-    ctx.applied = apply.read(ctx)
-    return ctx.applied
+    return apply.read(ctx, kind_name, gv)
   end
   local form = FORMS[media]
   if not form then

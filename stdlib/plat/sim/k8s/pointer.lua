@@ -126,8 +126,10 @@ end
 ---@return table root
 function M.apply(root, patch)
   if not data.is_list(patch) then
-    status.bad_request("error decoding patch: json: cannot unmarshal object into Go value of type "
-      .. "jsonpatch.Patch")
+    status.bad_request(
+      "error decoding patch: json: cannot unmarshal object into Go value of type "
+        .. "jsonpatch.Patch"
+    )
   end
   for _, op in ipairs(patch) do
     local run = type(op) == "table" and OPS[op.op]

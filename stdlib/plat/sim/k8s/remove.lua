@@ -96,7 +96,13 @@ function M.delete(model, object, opts)
       table.insert(m.finalizers, finalizer)
     end
   end)
-  queue.add(model, 0.05, "collect", meta.uid, { id = kind.id, ns = meta.namespace, name = meta.name })
+  queue.add(
+    model,
+    0.05,
+    "collect",
+    meta.uid,
+    { id = kind.id, ns = meta.namespace, name = meta.name }
+  )
   return stored, false
 end
 

@@ -45,7 +45,8 @@ local function set(ctx, scale, old)
   write.check_version(ctx, scale, old, false)
   local changed = data.copy(old)
   changed.spec.replicas = replicas
-  managed.scale(ctx, old, changed)
+  local applied = body.media(ctx.request) == "application/apply-patch+yaml"
+  managed.scale(ctx, old, changed, applied)
   return 200, M.of(write.commit(ctx, changed, old))
 end
 

@@ -170,9 +170,10 @@ local function choose(model, pod, nodes)
     ["Preemption is not helpful for scheduling"] = helpless > 0 and helpless or nil,
   }
   return nil,
-    count_text(counts, #nodes)
-      .. " no new claims to deallocate, preemption: "
-      .. count_text(preemption, #nodes)
+    count_text(counts, #nodes) .. " no new claims to deallocate, preemption: " .. count_text(
+      preemption,
+      #nodes
+    )
 end
 
 local function bind(model, pod, node)
@@ -207,13 +208,10 @@ function M.run(model, entry)
   end
   local claim = unbound_claim(model, pod)
   if claim then
-    local text = ("0/%d nodes are available: %s. no new claims to deallocate, preemption: "
-      .. "0/%d nodes are available: %d Preemption is not helpful for scheduling."):format(
-      #nodes,
-      claim,
-      #nodes,
-      #nodes
-    )
+    local text = (
+      "0/%d nodes are available: %s. no new claims to deallocate, preemption: "
+      .. "0/%d nodes are available: %d Preemption is not helpful for scheduling."
+    ):format(#nodes, claim, #nodes, #nodes)
     return refuse(model, pod, text)
   end
   local node, message = choose(model, pod, nodes)

@@ -74,12 +74,24 @@ function M.node(model, spec)
         { type = "Hostname", address = spec.name },
       }),
       conditions = A({
-        condition("MemoryPressure", "False", "KubeletHasSufficientMemory",
-          "kubelet has sufficient memory available"),
-        condition("DiskPressure", "False", "KubeletHasNoDiskPressure",
-          "kubelet has no disk pressure"),
-        condition("PIDPressure", "False", "KubeletHasSufficientPID",
-          "kubelet has sufficient PID available"),
+        condition(
+          "MemoryPressure",
+          "False",
+          "KubeletHasSufficientMemory",
+          "kubelet has sufficient memory available"
+        ),
+        condition(
+          "DiskPressure",
+          "False",
+          "KubeletHasNoDiskPressure",
+          "kubelet has no disk pressure"
+        ),
+        condition(
+          "PIDPressure",
+          "False",
+          "KubeletHasSufficientPID",
+          "kubelet has sufficient PID available"
+        ),
         condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
       }),
       nodeInfo = {
@@ -163,7 +175,10 @@ local function executors(count)
       { name = "DREMIO_MAX_DIRECT_MEMORY_SIZE_MB", value = "10240" },
       { name = "DREMIO_JAVA_SERVER_EXTRA_OPTS", value = EXECUTOR_OPTIONS },
     }),
-    resources = { requests = { cpu = "4", memory = "16Gi" }, limits = { cpu = "8", memory = "16Gi" } },
+    resources = {
+      requests = { cpu = "4", memory = "16Gi" },
+      limits = { cpu = "8", memory = "16Gi" },
+    },
     probe = { tcpSocket = { port = 45678 }, initialDelaySeconds = 20, periodSeconds = 10 },
     mounts = A({ { name = "dremio-data", mountPath = "/opt/dremio/data" } }),
     claims = A({

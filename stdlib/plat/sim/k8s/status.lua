@@ -93,8 +93,10 @@ end
 ---@param found string
 function M.precondition(kind, name, what, wanted, found)
   local subject = kind.kind .. (kind.group ~= "" and "." .. kind.group or "")
-  local message = ("Operation cannot be fulfilled on %s %q: the %s in the precondition (%s) does "
-    .. "not match the %s in record (%s). The object might have been %s"):format(
+  local message = (
+    "Operation cannot be fulfilled on %s %q: the %s in the precondition (%s) does "
+    .. "not match the %s in record (%s). The object might have been %s"
+  ):format(
     subject,
     name,
     what,

@@ -41,7 +41,7 @@ local function merge_objects(node, list, patch)
   for _, item in ipairs(patch) do
     local value = type(item) == "table" and item[key]
     if value == nil then
-      local message = ("map: %s does not contain declared merge key: %s")
+      local message = "map: %s does not contain declared merge key: %s"
       status.refuse(500, nil, message:format(json.encode(item), key))
     end
     local at = find_index(list, key, value)

@@ -148,7 +148,12 @@ local function workload(causes, object, policies)
   local labels = data.get(spec, "template.metadata.labels") or {}
   if not spec.selector then
     required(causes, "spec.selector")
-    invalid(causes, "spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+    invalid(
+      causes,
+      "spec.template.metadata.labels",
+      labels,
+      "`selector` does not match template `labels`"
+    )
   elseif not select.matches(spec.selector, labels) then
     local message = "`selector` does not match template `labels`"
     invalid(causes, "spec.template.metadata.labels", labels, message)

@@ -43,8 +43,10 @@ function M.version_of(ctx, code)
     return nil
   end
   if not text:match("^%d+$") then
-    local message = ('resourceVersion: Invalid value: "%s": strconv.ParseUint: parsing "%s": '
-      .. "invalid syntax"):format(text, text)
+    local message = (
+      'resourceVersion: Invalid value: "%s": strconv.ParseUint: parsing "%s": '
+      .. "invalid syntax"
+    ):format(text, text)
     status.refuse(code, code == 400 and "BadRequest" or nil, message)
   end
   return math.tointeger(tonumber(text))
@@ -72,9 +74,7 @@ local function read_token(text)
 end
 
 local function write_token(rv, after)
-  return base64.encode_url(
-    json.encode({ v = "meta.k8s.io/v1", rv = rv, start = after .. "\0" })
-  )
+  return base64.encode_url(json.encode({ v = "meta.k8s.io/v1", rv = rv, start = after .. "\0" }))
 end
 
 --- Returns the objects that a list starts from, their version, and the key to go on after.

@@ -37,8 +37,10 @@ local function check_namespace(ctx, name)
         field = "metadata.namespace",
       },
     })
-    local message = ('%s "%s" is forbidden: unable to create new content in namespace %s because '
-      .. "it is being terminated"):format(kind.id, name, ctx.ns)
+    local message = (
+      '%s "%s" is forbidden: unable to create new content in namespace %s because '
+      .. "it is being terminated"
+    ):format(kind.id, name, ctx.ns)
     status.refuse(403, "Forbidden", message, details)
   end
 end
@@ -133,15 +135,11 @@ function M.check_version(ctx, object, old, explicit)
   local wanted = object.metadata.resourceVersion
   if object.metadata.uid and object.metadata.uid ~= old.metadata.uid then
     local path = kind.plural .. "/" .. (ctx.ns and ctx.ns .. "/" or "") .. name
-    local message = ("Operation cannot be fulfilled on %s %q: StorageError: invalid object, "
+    local message = (
+      "Operation cannot be fulfilled on %s %q: StorageError: invalid object, "
       .. "Code: 4, Key: /registry/%s, ResourceVersion: 0, AdditionalErrorMsg: Precondition "
-      .. "failed: UID in precondition: %s, UID in object meta: %s"):format(
-      kind.id,
-      name,
-      path,
-      object.metadata.uid,
-      old.metadata.uid
-    )
+      .. "failed: UID in precondition: %s, UID in object meta: %s"
+    ):format(kind.id, name, path, object.metadata.uid, old.metadata.uid)
     status.refuse(409, "Conflict", message, status.about(kind, name))
   end
   if not wanted or wanted == "" or wanted == "0" then

@@ -18,8 +18,9 @@ local HASH = "pod-template-hash"
 local REVISION = "deployment.kubernetes.io/revision"
 
 local function revision_of(object)
-  return tonumber(data.get(object.metadata, "annotations") and object.metadata.annotations[REVISION])
-    or 0
+  return tonumber(
+    data.get(object.metadata, "annotations") and object.metadata.annotations[REVISION]
+  ) or 0
 end
 
 local function template_without_hash(set)
@@ -51,11 +52,8 @@ local function create_set(model, deployment, revision)
   selector.matchLabels = selector.matchLabels or {}
   selector.matchLabels[HASH] = hash
   local desired = deployment.spec.replicas
-  local surge = quantity.share(
-    data.get(deployment, "spec.strategy.rollingUpdate.maxSurge"),
-    desired,
-    true
-  )
+  local surge =
+    quantity.share(data.get(deployment, "spec.strategy.rollingUpdate.maxSurge"), desired, true)
   return store.create(model, {
     apiVersion = "apps/v1",
     kind = "ReplicaSet",
@@ -222,15 +220,17 @@ local function progress(model, view, status, complete)
     or status.availableReplicas ~= before.availableReplicas
     or status.replicas ~= before.replicas
   if complete then
-    return "True", "NewReplicaSetAvailable", ('ReplicaSet "%s" has successfully progressed.')
-      :format(name)
+    return "True",
+      "NewReplicaSetAvailable",
+      ('ReplicaSet "%s" has successfully progressed.'):format(name)
   end
   local limit = deployment.spec.progressDeadlineSeconds or 600
   if old and not moved and old.reason ~= "NewReplicaSetAvailable" then
     local waited = model.state.now - time.parse_rfc3339(old.lastUpdateTime)
     if waited >= limit then
-      return "False", "ProgressDeadlineExceeded", ('ReplicaSet "%s" has timed out progressing.')
-        :format(name)
+      return "False",
+        "ProgressDeadlineExceeded",
+        ('ReplicaSet "%s" has timed out progressing.'):format(name)
     end
     local meta = deployment.metadata
     local key = ID .. " " .. meta.namespace .. "/" .. meta.name

@@ -219,7 +219,14 @@ local function write_status(model, hpa, target, want, current, idle)
     local limited = want <= hpa.spec.minReplicas
     local text = limited and "the desired replica count is less than the minimum replica count"
       or "the desired count is within the acceptable range"
-    set(model, s, "ScalingLimited", limited, limited and "TooFewReplicas" or "DesiredWithinRange", text)
+    set(
+      model,
+      s,
+      "ScalingLimited",
+      limited,
+      limited and "TooFewReplicas" or "DesiredWithinRange",
+      text
+    )
   end)
 end
 

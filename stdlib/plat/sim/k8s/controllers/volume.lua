@@ -41,15 +41,19 @@ function M.sync(model, claim)
   elseif not class then
     local text = ('storageclass.storage.k8s.io "%s" not found'):format(name)
     recorder.event(model, claim, "Warning", "ProvisioningFailed", text, BY)
-  elseif class.volumeBindingMode == "WaitForFirstConsumer" and not used_by_placed_pod(model, claim) then
+  elseif
+    class.volumeBindingMode == "WaitForFirstConsumer" and not used_by_placed_pod(model, claim)
+  then
     local text = "waiting for first consumer to be created before binding"
     recorder.event(model, claim, "Normal", "WaitForFirstConsumer", text, BY)
   elseif (model.state.provisioners or {})[class.provisioner] then
     later(model, claim, "provision", chance.between(model, 1, 4))
   else
-    local text = ("Waiting for a volume to be created either by the external provisioner '%s' or "
+    local text = (
+      "Waiting for a volume to be created either by the external provisioner '%s' or "
       .. "manually by the system administrator. If volume creation is delayed, please verify that "
-      .. "the provisioner is running and correctly registered."):format(class.provisioner)
+      .. "the provisioner is running and correctly registered."
+    ):format(class.provisioner)
     recorder.event(model, claim, "Normal", "ExternalProvisioning", text, BY)
   end
 end
