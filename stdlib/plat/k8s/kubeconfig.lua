@@ -8,6 +8,7 @@ local yaml = require("plat.yaml")
 local M = {}
 
 local ABOUT = { op = "k8s.kubeconfig" }
+local ENOENT = 2
 local MAX_BYTES = 4 * 1024 * 1024
 
 -- Paths inside an entry that are relative to the file that holds it.
@@ -213,7 +214,7 @@ function M.load(explicit, env)
     local text, err = read_file(path)
     if text then
       list[#list + 1] = M.parse(text, path)
-    elseif required or err.code ~= "ENOENT" then
+    elseif required or err.code ~= ENOENT then
       fault.raise("io", ABOUT, {
         msg = ("cannot read kubeconfig %s"):format(path),
         cause = err,

@@ -12,6 +12,23 @@ local function condition(pod, name)
   return list.find(list.get(pod, "status.conditions") or {}, { type = name })
 end
 
+-- The scheduler adds what preemption could do about it; the reasons come first.
+local function scheduler_message(text)
+  text = text:gsub("[.,]? ?preemption:.*$", ""):gsub("[.,]? no new claims to deallocate.*$", "")
+  return events.short(text, 240)
+end
+
+local function scheduling_hint(message)
+  if message:find("Insufficient", 1, true) then
+    return "lower what its containers request, or add a node"
+  elseif message:find("untolerated taint", 1, true) then
+    return "the pod tolerates none of the nodes' taints"
+  elseif message:find("node affinity/selector", 1, true) then
+    return "no node has the labels that the pod asks for"
+  end
+  return nil
+end
+
 local function scheduling_cause(snap, pod)
   local scheduled = condition(pod, "PodScheduled")
   if not scheduled or scheduled.status ~= "False" then
@@ -20,7 +37,7 @@ local function scheduling_cause(snap, pod)
   local since = type(scheduled.lastTransitionTime) == "string"
     and time.parse_rfc3339(scheduled.lastTransitionTime)
   local note = events.of(snap, pod, "TriggeredScaleUp") or events.of(snap, pod, "Nominated")
-  local message = events.short(scheduled.message or scheduled.reason or "", 240)
+  local message = scheduler_message(scheduled.message or scheduled.reason or "")
   local evidence = {}
   if note then
     evidence[1] = events.line(note)
@@ -30,7 +47,7 @@ local function scheduling_cause(snap, pod)
     what = ("pod %s cannot be scheduled: %s"):format(pod.metadata.name, message),
     evidence = evidence,
     fatal = not note and since ~= nil and snap.now - since > UNSCHEDULABLE_FATAL,
-    hint = note and "the cluster autoscaler is adding a node" or nil,
+    hint = note and "the cluster autoscaler is adding a node" or scheduling_hint(message),
     rank = unbound and 35 or 25,
     key = "schedule " .. message,
   }
