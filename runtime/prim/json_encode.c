@@ -101,6 +101,8 @@ static void write_object(lua_State *L, struct writer *w, int idx, struct plat_pl
         new_line(L, w, at->depth);
         at->key = keys[i].text;
         at->key_len = keys[i].len;
+        if (memchr(keys[i].text, '\0', keys[i].len)) /* jansson would not read it back */
+            plat_plain_raise(L, OP, at->up, "a key contains a zero byte");
         write_text(L, w, keys[i].text, keys[i].len, at);
         add(L, w, ": ", w->indent ? 2 : 1);
         lua_pushlstring(L, keys[i].text, keys[i].len);

@@ -68,9 +68,9 @@ return {
   end,
 
   ["base64 of RFC 4648, and of all bytes"] = function(t)
-    local words = { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foob = "Zm9vYg==" }
-    words.fooba, words.foobar = "Zm9vYmE=", "Zm9vYmFy"
-    for plain, coded in pairs(words) do
+    local words = { "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy", [0] = "" }
+    for len, coded in pairs(words) do
+      local plain = ("foobar"):sub(1, len)
       t.equal(hash.base64(plain), coded)
       t.equal(hash.unbase64(coded), plain)
       t.equal(hash.base64url(plain), (coded:gsub("=", "")))
