@@ -78,6 +78,23 @@ local function pick(items, key)
   return nil
 end
 
+-- Takes one step along a field path; names may hold dots (labels), so the longest one that is
+-- there counts. Returns the value and the rest of the path.
+local function step(at, path)
+  local names = path:match("^%.([^%[]+)")
+  if type(at) ~= "table" or not names then
+    return nil, ""
+  end
+  local stop = #names
+  while stop do
+    local name = names:sub(1, stop)
+    if at[name] ~= nil or not name:find(".", 1, true) then
+      return at[name], path:sub(#name + 2)
+    end
+    stop = #name:match("^(.*)%.[^.]*$")
+  end
+end
+
 --- Returns the text of the value at a field path as the server prints it in conflicts, such as
 --- `.spec.template.spec.containers[name="c"].image`; nil when there is none.
 ---@param object? table
@@ -85,23 +102,18 @@ end
 ---@return string?
 function M.value_at(object, path)
   local at = object
-  for name, key in path:gmatch("%.([^.%[]+)(%[?[^%]]*%]?)") do
-    if type(at) ~= "table" then
-      return nil
-    end
-    at = at[name]
-    local inner = key:match("^%[(.+)%]$")
-    if inner and type(at) == "table" then
-      at = pick(at, inner)
+  while path ~= "" and at ~= nil do
+    local key = path:match("^(%b[])")
+    if key then
+      at, path = type(at) == "table" and pick(at, key:sub(2, -2)) or nil, path:sub(#key + 1)
+    else
+      at, path = step(at, path)
     end
   end
   if at == nil then
     return nil
   end
-  if type(at) == "table" then
-    at = json.encode(at)
-  end
-  local text = tostring(at)
+  local text = type(at) == "table" and json.encode(at) or tostring(at)
   return #text > 40 and (text:sub(1, 37) .. "...") or text
 end
 

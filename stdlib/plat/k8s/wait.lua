@@ -209,7 +209,7 @@ local function plan(self)
   local object = objects.find(self.client, self.res, self.ns, self.name, "k8s.wait_ready")
   local state = status.read(self.res, object)
   effect.plan_wait(
-    ("wait at most %s until %s is ready (now: %s)"):format(
+    ("at most %s until %s is ready; now: %s"):format(
       self.limit,
       self.about.object,
       state.ready and "ready, " .. state.text or state.text
