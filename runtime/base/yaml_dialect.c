@@ -48,7 +48,7 @@ void plat_yaml_float_key(char out[PLAT_YAML_KEY], enum plat_yaml_dialect dialect
         if (go ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value)
             break;
     }
-    int exponent = atoi(strchr(text, 'e') + 1);
+    int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
     if (exponent < -4 || exponent >= (go ? 6 : 16)) {
         snprintf(out, PLAT_YAML_KEY, "%s", text);
         return;

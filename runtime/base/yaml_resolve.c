@@ -268,8 +268,9 @@ static struct plat_yaml_scalar read_ansible_float(const char *text, size_t len)
     if (!strchr(p, ':'))
         return read_float(plain);
     double total = 0, unit = 1;
-    for (char *colon; (colon = strrchr(p, ':')); unit *= 60) {
+    for (char *colon; (colon = strrchr(p, ':'));) {
         total += strtod(colon + 1, NULL) * unit;
+        unit *= 60;
         *colon = '\0';
     }
     total += strtod(p, NULL) * unit;

@@ -40,7 +40,7 @@ static int push_digest(lua_State *L, const unsigned char *digest, unsigned len, 
         lua_pushlstring(L, (const char *)digest, len);
         return 1;
     }
-    for (unsigned i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++) {
         hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
         hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
     }

@@ -10,6 +10,8 @@
 
 #include "base/banned.h"
 
+#define INT64_END 9223372036854775808.0 /* the first float that is no int64_t */
+
 enum plat_yaml_tag plat_yaml_read_tag(const struct plat_yaml_reader *r, const char *tag,
                                       enum plat_yaml_kind *ret_kind)
 {
@@ -67,7 +69,7 @@ static bool push_json_float(lua_State *L, struct plat_yaml_reader *r, double val
     if (!isfinite(value))
         return plat_yaml_fail(r, r->event.start_mark, "JSON has no %s",
                               isnan(value) ? "NaN" : "infinity");
-    if (value == trunc(value) && value > -0x1p63 && value < 0x1p63)
+    if (value == trunc(value) && fabs(value) < INT64_END)
         lua_pushinteger(L, (lua_Integer)value);
     else
         lua_pushnumber(L, value);
