@@ -70,7 +70,7 @@ void plat_http_engine_free(struct plat_http_engine *engine);
 
 struct plat_http *plat_http_new(struct plat_http_engine *engine, struct plat_err *err);
 
-/* Ends the transfer at once, also in its middle: an unfinished connection is closed.  NULL is fine. */
+/* Ends the transfer at once, in its middle too: its connection is closed then.  NULL is fine. */
 void plat_http_free(struct plat_http *h);
 
 /* Adds "Name: value".  Line ends, and headers that libcurl must set itself, are USAGE errors. */
@@ -109,8 +109,8 @@ enum plat_http_state plat_http_read(struct plat_http *h, struct plat_op *op, con
                                     size_t *ret_len, struct plat_err *err);
 void plat_http_took(struct plat_http *h, size_t n);
 
-/* Queues bytes to be sent.  The queue is bounded: on WAIT the rest stays borrowed until op is ready or
- * forgotten; then a call with n == 0 tells whether it all went. */
+/* Queues bytes to be sent.  The queue is bounded: on WAIT the rest stays borrowed until op is ready
+ * or forgotten; then a call with n == 0 tells whether it all went. */
 enum plat_http_state plat_http_write(struct plat_http *h, struct plat_op *op, const char *data,
                                      size_t n, struct plat_err *err);
 

@@ -85,7 +85,7 @@ static void verification(struct plat_http *h, CURLcode code, struct plat_err *er
                      cause ? cause : detail(h, code));
 }
 
-/* The peer's alert arrives as an error of reading, because in TLS 1.3 it comes after our handshake. */
+/* The peer's alert arrives as an error of reading: in TLS 1.3 it comes after our handshake. */
 static bool alert(struct plat_http *h, CURLcode code, struct plat_err *err)
 {
     static const char *const about_us[] = { "certificate required", "bad certificate",

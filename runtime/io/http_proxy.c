@@ -1,6 +1,6 @@
 /*
- * Which proxy the environment asks for.  HTTP_PROXY in capitals is not read: in a CGI program anybody
- * sets it by a "Proxy:" header.  NO_PROXY: "*", names (and everything below them), addresses, CIDR,
+ * Which proxy the environment asks for.  HTTP_PROXY in capitals is not read: in a CGI program
+ * anybody sets it by a "Proxy:" header.  NO_PROXY: "*", names (and everything below them), addresses, CIDR,
  * each with an optional port.
  */
 #include <arpa/inet.h>

@@ -95,8 +95,8 @@ static void setup_version(struct plat_http *h)
     }
 }
 
-/* An upload whose bytes come from http_on_upload().  For an upgrade: the request's body with a length
- * of our own, then the raw stream; libcurl believes it is all one body without an end. */
+/* An upload whose bytes come from http_on_upload().  For an upgrade: the request's body with a
+ * length of our own, then the raw stream; libcurl believes it is all one body without an end. */
 static bool setup_upload(struct plat_http *h, const char *method, struct plat_err *err)
 {
     char line[48];

@@ -182,9 +182,9 @@ void plat_http_took(struct plat_http *h, size_t n)
 
 /* ---- up ---- */
 
-/* Ends our half inside TLS: the close_notify goes straight to the socket, because libcurl's own path
- * to it works only inside its calls.  Reading goes on.  All that was written before has left: libcurl
- * asks for more only then. */
+/* Ends our half inside TLS: the close_notify goes straight to the socket, because libcurl's own
+ * path to it works only inside its calls.  Reading goes on.  All that was written before has left:
+ * libcurl asks for more only then. */
 static void shut_tls(struct plat_http *h)
 {
     struct curl_tlssessioninfo *info = NULL;
@@ -216,8 +216,8 @@ static void shut_ours(struct plat_http *h)
         shutdown((int)h->fd, SHUT_WR);
 }
 
-/* Nothing to send now.  When part of libcurl's buffer is still unsent it asks for more to append, and
- * to pause then would hold back that part: 0 is no end of the upload there. */
+/* Nothing to send now.  When part of libcurl's buffer is still unsent it asks for more to append,
+ * and to pause then would hold back that part: 0 is no end of the upload there. */
 static size_t nothing(struct plat_http *h, bool appending)
 {
     if (appending)
@@ -249,29 +249,18 @@ static void refill(struct plat_http *h)
     }
 }
 
-size_t http_on_upload(char *dst, size_t size, size_t n, void *arg)
+static size_t upload_queue(struct plat_http *h, char *dst, size_t room)
 {
-    struct plat_http *h = arg;
-    size_t room = size * n;
-    bool chunked = h->spec.upload && h->spec.upload_size < 0;
-    bool appending = !chunked && room < HTTP_UPLOAD_CHUNK;
+    size_t n = room < h->up.len ? room : h->up.len;
 
-    if (h->spec.upgrade && h->body_sent < h->spec.body.len)
-        return upload_body(h, dst, room);
-    if (h->spec.upgrade && !h->answered)
-        return nothing(h, appending);
-    if (h->spec.upgrade && h->status != 101)
-        return 0;
-    if (h->up.len) {
-        if (room > h->up.len)
-            room = h->up.len;
-        memcpy(dst, plat_buf_bytes(&h->up), room);
-        plat_buf_drop(&h->up, room);
-        refill(h);
-        return room;
-    }
-    if (!h->up_end)
-        return nothing(h, appending);
+    memcpy(dst, plat_buf_bytes(&h->up), n);
+    plat_buf_drop(&h->up, n);
+    refill(h);
+    return n;
+}
+
+static size_t upload_end(struct plat_http *h, bool appending)
+{
     if (h->spec.upgrade && !appending)
         shut_ours(h);
     if (h->spec.upload && h->spec.first_byte_timeout > 0) {
@@ -279,6 +268,25 @@ size_t http_on_upload(char *dst, size_t size, size_t n, void *arg)
         http_arm(h);
     }
     return 0;
+}
+
+size_t http_on_upload(char *dst, size_t size, size_t n, void *arg)
+{
+    struct plat_http *h = arg;
+    size_t room = size * n;
+    bool upgrade = h->spec.upgrade;
+    bool chunked = !upgrade && h->spec.upload_size < 0;
+    bool appending = !chunked && room < HTTP_UPLOAD_CHUNK;
+
+    if (upgrade && h->body_sent < h->spec.body.len)
+        return upload_body(h, dst, room);
+    if (upgrade && !h->answered)
+        return nothing(h, appending);
+    if (upgrade && h->status != 101)
+        return 0;
+    if (h->up.len)
+        return upload_queue(h, dst, room);
+    return h->up_end ? upload_end(h, appending) : nothing(h, appending);
 }
 
 static const char *cannot_write(const struct plat_http *h)

@@ -44,7 +44,8 @@ struct plat_httpd_req {
     int refs;  /* the connection, the owner, the watch */
     bool seen; /* the handler was called */
     bool suspended;
-    bool streams, finished, gone, complete;
+    bool streams, finished, gone, complete, too_large;
+    size_t discarded; /* bytes of a body that is too large */
     char *target;
     char method[32];
     char peer[64];

@@ -12,7 +12,10 @@
 
 #include "base/banned.h"
 
-enum { MAX_HEADERS = 256 * 1024 };
+enum {
+    MAX_HEADERS = 256 * 1024,
+    MAX_DISCARD = 256 * 1024 * 1024 /* of a body that is too large */
+};
 
 /* ---- life ---- */
 
@@ -156,7 +159,8 @@ static enum MHD_Result refuse(struct plat_httpd_req *req, unsigned status)
     return result;
 }
 
-/* The head is complete. */
+/* A client that is still sending would not see the answer before its connection is reset: so the
+ * body is thrown away first, unless the client asked before it sent. */
 static enum MHD_Result begin(struct plat_httpd_req *req, const char *method)
 {
     const char *length =
@@ -166,9 +170,23 @@ static enum MHD_Result begin(struct plat_httpd_req *req, const char *method)
     snprintf(req->method, sizeof(req->method), "%s", method);
     set_peer(req);
     MHD_get_connection_values(req->conn, MHD_HEADER_KIND, add_header, req);
-    if (length && strtoull(length, NULL, 10) > req->server->max_body)
+    req->too_large = length && strtoull(length, NULL, 10) > req->server->max_body;
+    if (req->too_large &&
+        MHD_lookup_connection_value(req->conn, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT))
         return refuse(req, MHD_HTTP_CONTENT_TOO_LARGE);
     return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct plat_httpd_req *req, const char *data, size_t *size)
+{
+    if (!req->too_large && !plat_buf_add(&req->body, data, *size)) {
+        req->too_large = true;
+        plat_buf_done(&req->body);
+    }
+    if (req->too_large)
+        req->discarded += *size;
+    *size = 0;
+    return req->discarded > MAX_DISCARD ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result queue_answer(struct plat_httpd_req *req)
@@ -193,13 +211,10 @@ enum MHD_Result plat_httpd_on_request(void *cls, struct MHD_Connection *conn, co
         return MHD_NO; /* closes the connection */
     if (!req->seen)
         return begin(req, method);
-    if (*size) {
-        /* too large in the middle of the body: an answer is not possible here */
-        if (!plat_buf_add(&req->body, data, *size))
-            return MHD_NO;
-        *size = 0;
-        return MHD_YES;
-    }
+    if (*size)
+        return take_body(req, data, size);
+    if (req->too_large && req->phase == REQ_ARRIVING)
+        return refuse(req, MHD_HTTP_CONTENT_TOO_LARGE);
     if (req->response)
         return queue_answer(req);
     if (req->phase == REQ_ARRIVING) {

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "io/heap.h"
+#include "io/signals.h"
 
 #include "base/banned.h"
 
@@ -21,8 +22,7 @@
 struct plat_loop {
     uv_loop_t uv;
     uv_timer_t tick;  /* fires at the top of the heap that runs on real time */
-    uv_async_t poke;  /* written to by the signal handler */
-    int open_handles; /* of the two above, until their close callbacks ran */
+    bool tick_open;   /* until its close callback ran */
 
     struct plat_heap clock; /* timers on the loop's clock */
     struct plat_heap real;  /* deadlines of real ops, monotonic */
@@ -46,13 +46,7 @@ struct plat_loop {
     plat_resume_fn *resume;
     plat_release_fn *release;
     void *arg;
-    void (*on_signal)(int signo, void *arg);
-    void *signal_arg;
 };
-
-static volatile sig_atomic_t signal_seen; /* the last SIGINT or SIGTERM not yet delivered */
-static volatile sig_atomic_t signal_count;
-static uv_async_t *signal_poke;
 
 static uint64_t mono(void)
 {
@@ -62,16 +56,6 @@ static uint64_t mono(void)
 static void on_tick(uv_timer_t *timer)
 {
     ((struct plat_loop *)timer->data)->armed = 0;
-}
-
-static void on_poke(uv_async_t *poke)
-{
-    struct plat_loop *loop = poke->data;
-    int signo = signal_seen;
-
-    signal_seen = 0;
-    if (signo && loop->on_signal)
-        loop->on_signal(signo, loop->signal_arg);
 }
 
 /* As many descriptors as the hard limit allows: a fleet needs one socket a host. */
@@ -99,15 +83,9 @@ struct plat_loop *plat_loop_new(void)
         return NULL;
     }
     uv_timer_init(&loop->uv, &loop->tick);
-    if (uv_async_init(&loop->uv, &loop->poke, on_poke)) {
-        uv_loop_close(&loop->uv);
-        free(loop);
-        return NULL;
-    }
-    uv_unref((uv_handle_t *)&loop->poke);
     uv_unref((uv_handle_t *)&loop->tick);
-    loop->open_handles = 2;
-    loop->tick.data = loop->poke.data = loop;
+    loop->tick_open = true;
+    loop->tick.data = loop;
     loop->ready_tail = &loop->ready;
     clock_gettime(CLOCK_REALTIME, &ts);
     loop->wall0 = (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
@@ -117,18 +95,16 @@ struct plat_loop *plat_loop_new(void)
 
 static void on_closed(uv_handle_t *handle)
 {
-    ((struct plat_loop *)handle->data)->open_handles--;
+    ((struct plat_loop *)handle->data)->tick_open = false;
 }
 
 void plat_loop_free(struct plat_loop *loop)
 {
     if (!loop)
         return;
-    if (signal_poke == &loop->poke)
-        signal_poke = NULL;
+    plat_signals_stop();
     uv_close((uv_handle_t *)&loop->tick, on_closed);
-    uv_close((uv_handle_t *)&loop->poke, on_closed);
-    while (loop->open_handles)
+    while (loop->tick_open)
         uv_run(&loop->uv, UV_RUN_NOWAIT);
     plat_heap_done(&loop->clock);
     plat_heap_done(&loop->real);
@@ -405,36 +381,4 @@ enum plat_loop_end plat_loop_run(struct plat_loop *loop)
 void plat_loop_stop(struct plat_loop *loop)
 {
     loop->stop = true;
-}
-
-/* ---- signals ---- */
-
-static void handler(int signo)
-{
-    static const char forced[] =
-        "\nplatrun: second signal: ended at once, cleanup was not finished\n";
-
-    if (++signal_count > 1) {
-        ssize_t n = write(STDERR_FILENO, forced, sizeof(forced) - 1);
-        (void)n;
-        _exit(128 + signo);
-    }
-    signal_seen = signo;
-    if (signal_poke)
-        uv_async_send(signal_poke); /* documented as safe in a signal handler */
-}
-
-bool plat_loop_signals(struct plat_loop *loop, void (*fn)(int signo, void *arg), void *arg,
-                       struct plat_err *err)
-{
-    struct sigaction act = { .sa_handler = handler };
-
-    loop->on_signal = fn;
-    loop->signal_arg = arg;
-    signal_poke = &loop->poke;
-    sigemptyset(&act.sa_mask);
-    if (sigaction(SIGINT, &act, NULL) || sigaction(SIGTERM, &act, NULL) ||
-        sigaction(SIGHUP, &act, NULL))
-        return plat_err_set(err, PLAT_ERR_BUG, 0, "loop.signals", "sigaction failed");
-    return true;
 }

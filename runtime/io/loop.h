@@ -46,8 +46,3 @@ bool plat_loop_is_virtual(const struct plat_loop *loop);
 /* A reason to keep running that is not an op (a listening server with a client, a child process).
  * Counted; virtual time stands still while it is above zero. */
 void plat_loop_busy(struct plat_loop *loop, int delta);
-
-/* Signals: calls fn (on the loop, never in the handler) with the signal's number.  The second
- * SIGINT or SIGTERM ends the process at once. */
-bool plat_loop_signals(struct plat_loop *loop, void (*fn)(int signo, void *arg), void *arg,
-                       struct plat_err *err);

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "io/loop.h"
+#include "io/signals.h"
 #include "lua/fail.h"
 #include "lua/task_impl.h"
 
@@ -300,6 +301,6 @@ void plat_task_open(lua_State *L, struct plat_loop *loop)
     lua_pop(L, 1);
     plat_loop_hooks(loop, on_ready, on_release, rt);
     lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
-    if (!plat_loop_signals(loop, on_signal, rt, &err))
+    if (!plat_signals_start(loop, on_signal, rt, &err))
         luaL_error(L, "%s", err.msg);
 }

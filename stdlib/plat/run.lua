@@ -247,6 +247,7 @@ local function leave(self, step, parent, err)
     kind = step.kind,
     depth = step.depth,
     status = (err and not early) and "failed" or (step.changed and "changed" or "ok"),
+    changed = step.changed or false,
     seconds = time.mono() - step.at,
     ended_early = early or nil,
   })

@@ -8,6 +8,7 @@ local time = require("prim.time")
 
 local M = {}
 
+local TINY = 1e-6 -- seconds: the clock counts nanoseconds, a number of ours rounds
 local CLEANUP = 10 -- seconds that cancelled children get to clean up
 
 --- Waits some seconds.
@@ -357,7 +358,7 @@ function M.timeout(seconds, fn, what)
     return table.unpack(results, 2, results.n)
   end
   local err = results[2]
-  if err.kind == "timeout" and time.mono() >= mine and not err.deadline then
+  if err.kind == "timeout" and time.mono() >= mine - TINY and not err.deadline then
     local msg = ("%s did not end within %s"):format(what or "it", M.show_seconds(seconds))
     error(
       fault.new("timeout", nil, { msg = msg, cause = err, deadline = true, where = err.where }),

@@ -196,6 +196,16 @@ return {
       end)
     end)
   end,
+  ["a deadline on the virtual clock is recognised in spite of rounding"] = function(t)
+    for i = 1, 40 do
+      local err = t.fails("timeout", function()
+        task.timeout(0.001 + i / 7000, function()
+          task.sleep(20)
+        end, "it")
+      end)
+      t.ok(err.deadline, "the deadline of the scope")
+    end
+  end,
   ["seconds as text"] = function(t)
     t.equal(task.show_seconds(5400), "1h30m")
     t.equal(task.show_seconds(90), "1m30s")

@@ -97,6 +97,15 @@ local function open_inventory(opts, playbook)
   return require("plat.inventory").load(paths, { chosen_by = opts.inventory and "-i" or conf.path })
 end
 
+--- Returns a path as people write it: from the current folder, if it lies below.
+local function near(path)
+  local cwd = require("prim.sys").cwd()
+  if cwd and path:sub(1, #cwd + 1) == cwd .. "/" then
+    return path:sub(#cwd + 2)
+  end
+  return path
+end
+
 local function open_sandbox(opts, inventory)
   if opts.cron and not opts.sandbox then
     usage(
@@ -121,7 +130,7 @@ local function open_sandbox(opts, inventory)
   if out.format() == "text" then
     out.err(
       ("sandbox: nothing real is touched (%s); for a real one: -i inventory/production"):format(
-        inventory.path
+        near(inventory.path)
       )
     )
   end
@@ -270,6 +279,7 @@ local function execute(playbook, args, opts, inventory, world)
     summary = playbook.summary,
     risk = playbook.risk,
     args = args,
+    declared = playbook.args,
     planning = opts.check or false,
     sandbox = world ~= nil,
     inventory = inventory and inventory.path or nil,

@@ -42,7 +42,7 @@ function Events:emit(name, e)
   if data.fault then
     data.fault = plain_fault(data.fault)
   end
-  data.note, data.at = nil, nil
+  data.note, data.at, data.declared = nil, nil, nil
   if name == "start" then
     data.schema = M.SCHEMA
   end

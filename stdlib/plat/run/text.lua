@@ -64,7 +64,9 @@ local on = {}
 function on.start(self, e)
   local args = {}
   for name, value in pairs(e.args) do
-    args[#args + 1] = name .. "=" .. show(value)
+    local decl = e.declared[name] or {}
+    local shown = decl.type == "duration" and task.show_seconds(value) or show(value)
+    args[#args + 1] = name .. "=" .. shown
   end
   local tail = #args > 0 and "  " .. table.concat(args, " ") or ""
   if out.verbosity() >= 0 then
@@ -103,6 +105,9 @@ end
 
 function on.step_end(self, e)
   forget(self, e)
+  if e.status == "failed" and e.changed then
+    self.count.changed = self.count.changed + 1
+  end
   if self.planning then
     if e.ended_early then
       self:line("        " .. out.paint("skipping", "maybe   ") .. e.ended_early)

@@ -27,7 +27,7 @@ local function retry(opts, fn)
     end
     local err = results[2]
     local deadline = prim.deadline()
-    local expired = deadline and time.mono() >= deadline
+    local expired = deadline and time.mono() >= deadline - 1e-6
     if err.kind == "cancelled" or expired or attempt >= times or not when(err) then
       error(err, 0)
     end
