@@ -54,7 +54,11 @@ local function refuse_open(path)
   local dir = folder(path)
   info = fs.stat(dir)
   if info and info.mode & WORLD_WRITABLE ~= 0 and info.mode & STICKY == 0 then
-    refuse("refused", ("%s: everybody may put a %s into it"):format(dir, M.NAME), "chmod o-w " .. dir)
+    refuse(
+      "refused",
+      ("%s: everybody may put a %s into it"):format(dir, M.NAME),
+      "chmod o-w " .. dir
+    )
   end
 end
 
@@ -112,7 +116,9 @@ function M.search(dir)
   local relative = dir
   while real do
     if fs.stat(real .. "/" .. M.NAME) then
-      return relative == "." and M.NAME or relative and relative .. "/" .. M.NAME or real .. "/" .. M.NAME
+      return relative == "." and M.NAME
+        or relative and relative .. "/" .. M.NAME
+        or real .. "/" .. M.NAME
     elseif real == "/" or fs.stat(real .. "/.git") then
       return nil
     end

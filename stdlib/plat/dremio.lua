@@ -150,7 +150,8 @@ end
 ---@async
 ---@return { id: string, user: string, status: string, submitted: number }[]
 function Client:jobs()
-  local rows, own = self:sql("select job_id, user_name, status, submitted_epoch_millis from sys.jobs")
+  local rows, own =
+    self:sql("select job_id, user_name, status, submitted_epoch_millis from sys.jobs")
   local out = {}
   for _, row in ipairs(rows) do
     if row.job_id ~= own and not list.contains(self._own_jobs, base_id(row.job_id)) then

@@ -40,7 +40,11 @@ local function stat(path)
     local close = check.did_you_mean(path:match("[^/]*$"), fs.list(dir) or {})
     refuse("usage", ("inventory %s: %s%s"):format(path, err.msg, close))
   elseif info.mode & WORLD_WRITABLE ~= 0 then
-    refuse("refused", ("inventory %s: everybody may write to it"):format(path), "chmod o-w " .. path)
+    refuse(
+      "refused",
+      ("inventory %s: everybody may write to it"):format(path),
+      "chmod o-w " .. path
+    )
   end
   return info
 end
@@ -157,8 +161,11 @@ local function finish(self)
   local is = list.find(self.sandboxes, { is = true })
   local is_not = list.find(self.sandboxes, { is = false })
   if is and is_not then
-    refuse("refused", ("%s is of the sandbox, %s is not"):format(is.name, is_not.name),
-      "name one environment; a run is either real or simulated")
+    refuse(
+      "refused",
+      ("%s is of the sandbox, %s is not"):format(is.name, is_not.name),
+      "name one environment; a run is either real or simulated"
+    )
   end
   services.finish(self.services)
   self.is_sandbox = is ~= nil
@@ -198,11 +205,17 @@ end
 
 local function has(word, known, what)
   if #known == 0 then
-    refuse("usage", ("the inventory names no %s"):format(what),
-      ("inventory/production shows how to write one: platrun: {%ss: {NAME: ...}}"):format(what))
+    refuse(
+      "usage",
+      ("the inventory names no %s"):format(what),
+      ("inventory/production shows how to write one: platrun: {%ss: {NAME: ...}}"):format(what)
+    )
   end
-  refuse("usage", ('no %s "%s"%s'):format(what, word, check.did_you_mean(word, known)),
-    ("the inventory has %s"):format(table.concat(known, ", ")))
+  refuse(
+    "usage",
+    ('no %s "%s"%s'):format(what, word, check.did_you_mean(word, known)),
+    ("the inventory has %s"):format(table.concat(known, ", "))
+  )
 end
 
 --- Returns the names of the clusters.
@@ -217,8 +230,11 @@ end
 function Inventory:cluster(name)
   local known = self:clusters()
   if not name and #known > 1 then
-    refuse("usage", ("which cluster? the inventory has %s"):format(table.concat(known, ", ")),
-      "say cluster=NAME")
+    refuse(
+      "usage",
+      ("which cluster? the inventory has %s"):format(table.concat(known, ", ")),
+      "say cluster=NAME"
+    )
   end
   name = name or known[1]
   local found = (self.services.clusters or {})[name or ""]
@@ -229,7 +245,10 @@ function Inventory:cluster(name)
   for _, entry in pairs(self.services.dremio or {}) do
     if entry.cluster == name then
       if dremio then
-        refuse("usage", ("cluster %s has more than one dremio: %s and %s"):format(name, dremio.name, entry.name))
+        refuse(
+          "usage",
+          ("cluster %s has more than one dremio: %s and %s"):format(name, dremio.name, entry.name)
+        )
       end
       dremio = entry
     end

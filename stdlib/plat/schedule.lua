@@ -31,7 +31,9 @@ local function add_days(set, text)
     local first, last = part:match("^(%a+)%-(%a+)$")
     first, last = DAYS[first or part], DAYS[last or part]
     if not first or not last then
-      return ('days: "%s" is not a day or a range of days (mon tue wed thu fri sat sun)'):format(part)
+      return ('days: "%s" is not a day or a range of days (mon tue wed thu fri sat sun)'):format(
+        part
+      )
     end
     local day = first
     set[day] = true
@@ -210,7 +212,10 @@ local function interval(plan, window, day)
   local function at(minutes)
     local y, m, d = tz.date(day + minutes // 1440)
     return (
-      tz.unix({ year = y, month = m, day = d, hour = minutes // 60 % 24, min = minutes % 60 }, plan.zone)
+      tz.unix(
+        { year = y, month = m, day = d, hour = minutes // 60 % 24, min = minutes % 60 },
+        plan.zone
+      )
     )
   end
   return at(window.from), at(window.to > window.from and window.to or window.to + 1440)

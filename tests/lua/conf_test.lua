@@ -9,7 +9,10 @@ end
 return {
   ["paths start at the file"] = function(t)
     local text = "inventory: [inventory/a, /etc/b, 'h1,h2,']\n"
-    t.equal(conf.parse(text, "platrun.conf", "/r").inventory, { "/r/inventory/a", "/etc/b", "h1,h2," })
+    t.equal(
+      conf.parse(text, "platrun.conf", "/r").inventory,
+      { "/r/inventory/a", "/etc/b", "h1,h2," }
+    )
     t.equal(conf.parse("inventory: x", "platrun.conf", ".").inventory, { "x" })
     t.equal(conf.parse("# nothing\n", "platrun.conf", "."), {})
   end,

@@ -141,7 +141,10 @@ local tests = {
     local nodes = connect():executors()
     t.equal(nodes[1].name, "dremio-executor-0")
     t.equal(nodes[11].name, "dremio-executor-10")
-    t.equal(nodes[11].hostname, "dremio-executor-10.dremio-cluster-pod.data-platform.svc.cluster.local")
+    t.equal(
+      nodes[11].hostname,
+      "dremio-executor-10.dremio-cluster-pod.data-platform.svc.cluster.local"
+    )
     t.equal(list.keys(connect():versions()), { "26.0.5" })
   end,
 
@@ -230,7 +233,10 @@ local tests = {
     local err = t.fails("timeout", function()
       connect():wait_drained("dremio-executor-1", { within = "5m" })
     end)
-    t.ok(err.msg:find("^nothing runs on dremio%-executor%-1: not within 5m: 1 running: job "), err.msg)
+    t.ok(
+      err.msg:find("^nothing runs on dremio%-executor%-1: not within 5m: 1 running: job "),
+      err.msg
+    )
     t.ok(err.msg:find(id .. " of analyst since ", 1, true), err.msg)
     t.equal(err.seen.jobs, { id })
   end,

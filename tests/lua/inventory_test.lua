@@ -65,7 +65,10 @@ return {
     local cluster = inv:cluster()
     t.equal(cluster.name, "main")
     t.equal(cluster.namespace, "data-platform")
-    t.equal(cluster.kubernetes, { kubeconfig = dir .. "/kube/config", context = "prod", name = "main" })
+    t.equal(
+      cluster.kubernetes,
+      { kubeconfig = dir .. "/kube/config", context = "prod", name = "main" }
+    )
     t.equal({ cluster.environment, cluster.protected }, { "test", true })
     t.equal(cluster.dremio.name, "lake")
     t.equal(cluster.dremio.statefulset, "dremio-executor")
@@ -92,14 +95,28 @@ return {
 
   ["mistakes in the platrun key carry file and line"] = function(t)
     local cases = {
-      { "platrun:\n  enviroment: x\n", 2, 'unknown key "enviroment" in platrun (did you mean "environment"?)' },
-      { "platrun:\n  clusters:\n    a:\n      namspace: x\n", 4, 'unknown key "namspace" in a (did you mean "namespace"?)' },
+      {
+        "platrun:\n  enviroment: x\n",
+        2,
+        'unknown key "enviroment" in platrun (did you mean "environment"?)',
+      },
+      {
+        "platrun:\n  clusters:\n    a:\n      namspace: x\n",
+        4,
+        'unknown key "namspace" in a (did you mean "namespace"?)',
+      },
       { "platrun:\n  protected: maybe\n", 2, 'protected: "maybe" is not true or false' },
-      { "platrun:\n  clusters: { a: { kubernetes: { context: x } } }\n", 2,
-        "kubernetes: kubeconfig or server is required" },
+      {
+        "platrun:\n  clusters: { a: { kubernetes: { context: x } } }\n",
+        2,
+        "kubernetes: kubeconfig or server is required",
+      },
       { "platrun:\n  dremio:\n    d:\n      url: x\n      min: -1\n", 5, "min: -1 is less than 0" },
-      { "platrun:\n  dremio:\n    d:\n      url: x\n      executors:\n        day:\n          from: 8\n          executors: 1\n        otherwise: 1\n",
-        6, 'executors: day: from: write the time in quotes, like "07:30"' },
+      {
+        "platrun:\n  dremio:\n    d:\n      url: x\n      executors:\n        day:\n          from: 8\n          executors: 1\n        otherwise: 1\n",
+        6,
+        'executors: day: from: write the time in quotes, like "07:30"',
+      },
     }
     for _, case in ipairs(cases) do
       local err = t.fails("parse", function()
@@ -141,7 +158,10 @@ return {
     local inv = inventory.sandbox()
     t.ok(inv.is_sandbox)
     t.equal(inv:cluster().dremio.url, "http://dremio.sandbox:9047")
-    t.ok(inventory.sandbox({ inventory = { "inventory/sandbox" }, path = "platrun.conf" }).chosen_by, "platrun.conf")
+    t.ok(
+      inventory.sandbox({ inventory = { "inventory/sandbox" }, path = "platrun.conf" }).chosen_by,
+      "platrun.conf"
+    )
     t.equal(inventory.sandbox({ inventory = { "inventory/production" } }).path, "built in")
   end,
 
@@ -181,7 +201,9 @@ return {
   end,
 
   ["YAML: nested groups, the nearer variable wins"] = function(t)
-    local inv = load_text(t, [[
+    local inv = load_text(
+      t,
+      [[
 all:
   vars: { a: 1, b: 1, c: 1, d: 1 }
   children:
@@ -192,13 +214,20 @@ all:
           vars: { c: 3, d: 3 }
           hosts:
             h[1:2]: { d: 4 }
-]])
+]]
+    )
     t.equal(inv:hosts("h1")[1].vars, { a = 1, b = 2, c = 3, d = 4 })
     t.equal(inv:groups(), { "all", "inner", "outer", "ungrouped" })
     local err = t.fails("parse", function()
       load_text(t, "web:\n  hosts: {a: }\n  childen: {}\n")
     end)
-    t.ok(err.msg:find('inv.yaml:3: unknown key "childen" in group web (did you mean "children"?)', 1, true))
+    t.ok(
+      err.msg:find(
+        'inv.yaml:3: unknown key "childen" in group web (did you mean "children"?)',
+        1,
+        true
+      )
+    )
     t.fails("its own ancestor", function()
       load_text(t, "a: {children: {b: {children: {a: }}}}\n")
     end)

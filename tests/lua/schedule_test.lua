@@ -124,7 +124,9 @@ return {
     end
     t.equal(problem({ executors = 1 }), nil)
     local cases = {
-      ['business: unknown key "form" (did you mean "from"?)'] = { { executors = 1, form = "08:00" } },
+      ['business: unknown key "form" (did you mean "from"?)'] = {
+        { executors = 1, form = "08:00" },
+      },
       ["business: executors: expected a number that is not negative, got nil"] = { {} },
       ['business: to: write the time in quotes, like "07:30"'] = { { executors = 1, to = 1200 } },
       ['business: from: "25:00" is not a time of day, like "07:30"'] = {

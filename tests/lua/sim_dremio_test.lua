@@ -8,7 +8,8 @@ local DOMAIN = ".dremio-cluster-pod.data-platform.svc.cluster.local"
 local function cluster(n, opts)
   local world = { now = 1000000, pods = {}, ready = true }
   for i = 0, n - 1 do
-    world.pods[#world.pods + 1] = { name = "dremio-executor-" .. i, ip = "10.1.0." .. i, ready = true }
+    world.pods[#world.pods + 1] =
+      { name = "dremio-executor-" .. i, ip = "10.1.0." .. i, ready = true }
   end
   local functions = {
     now = function()
@@ -40,7 +41,8 @@ local function call(world, method, path, body, query)
 end
 
 local function login(world)
-  local _, value = call(world, "POST", "/apiv2/login", { userName = "platrun", password = "platrun-sandbox" })
+  local _, value =
+    call(world, "POST", "/apiv2/login", { userName = "platrun", password = "platrun-sandbox" })
   world.token = "_dremio" .. value.token
   return value
 end
@@ -53,7 +55,8 @@ end
 local function rows(world, sql)
   local id = submit(world, sql)
   world.now = world.now + 2
-  local status, value = call(world, "GET", "/api/v3/job/" .. id .. "/results", nil, { limit = "500" })
+  local status, value =
+    call(world, "GET", "/api/v3/job/" .. id .. "/results", nil, { limit = "500" })
   assert(status == 200, json.encode(value))
   return value.rows
 end
@@ -133,7 +136,8 @@ return {
     login(w)
     local id = submit(w, "select name from sys.nodes where is_executor = true order by name")
     w.now = w.now + 2
-    local _, page = call(w, "GET", "/api/v3/job/" .. id .. "/results", nil, { offset = "5", limit = "5" })
+    local _, page =
+      call(w, "GET", "/api/v3/job/" .. id .. "/results", nil, { offset = "5", limit = "5" })
     t.equal(page.rowCount, 7)
     t.equal(page.rows, { { name = "dremio-executor-5" }, { name = "dremio-executor-6" } })
   end,
@@ -150,8 +154,10 @@ return {
     t.ok(w.model:next_event() > w.now)
     w.now = w.now + 10
     t.equal(rows(w, count)[1].n, 3)
-    t.equal(rows(w, "select hostname from sys.nodes where name like '%-2'")[1].hostname,
-      "dremio-executor-2" .. DOMAIN)
+    t.equal(
+      rows(w, "select hostname from sys.nodes where name like '%-2'")[1].hostname,
+      "dremio-executor-2" .. DOMAIN
+    )
     w.pods[3].deleting = true
     t.equal(rows(w, count)[1].n, 2)
     local _, info = call(w, "GET", "/apiv2/system/cluster-resource-info")
@@ -162,7 +168,8 @@ return {
     local w = cluster(3)
     login(w)
     t.ok(w.model:fault("query", { "20" }):find("runs on dremio-executor-2", 1, true))
-    local sql = "select queryId, hostname from sys.fragments where hostname like 'dremio-executor-2.%'"
+    local sql =
+      "select queryId, hostname from sys.fragments where hostname like 'dremio-executor-2.%'"
     local found = rows(w, sql)
     t.equal(#found, 2, "the long query and the one that looks")
     local id = rows(w, "select job_id from sys.jobs where user_name = 'analyst'")[1].job_id
@@ -185,12 +192,18 @@ return {
     t.equal((call(w, "POST", "/api/v3/job/" .. left[1].job_id .. "/cancel")), 204)
     t.equal(#rows(w, active), 0)
     local _, job = call(w, "GET", "/api/v3/job/" .. left[1].job_id)
-    t.equal({ job.jobState, job.cancellationReason }, { "CANCELED", "Query cancelled by user 'platrun'" })
+    t.equal(
+      { job.jobState, job.cancellationReason },
+      { "CANCELED", "Query cancelled by user 'platrun'" }
+    )
   end,
 
   ["faults that cannot be made say so"] = function(t)
     local w = cluster(1)
-    t.equal({ w.model:fault("query", { "5", "dremio-executor-9" }) }, { nil, "no executor dremio-executor-9" })
+    t.equal(
+      { w.model:fault("query", { "5", "dremio-executor-9" }) },
+      { nil, "no executor dremio-executor-9" }
+    )
     t.equal({ w.model:fault("quarry", { "5" }) }, {
       nil,
       'unknown fault "quarry": expected query and its minutes',
@@ -257,8 +270,16 @@ return {
     })
     t.equal(run("select count(*) from t where a > 9"), { { ["EXPR$0"] = 0 } })
     t.equal(#run("select * from t limit 2"), 2)
-    for _, bad in ipairs({ "select", "select from t", "select a from", "select a from t where", "#",
-      "select a, from t", "select a from t limit", "select 'x from t" }) do
+    for _, bad in ipairs({
+      "select",
+      "select from t",
+      "select a from",
+      "select a from t where",
+      "#",
+      "select a, from t",
+      "select a from t limit",
+      "select 'x from t",
+    }) do
       t.equal(sql.parse(bad), nil, bad)
     end
   end,

@@ -43,7 +43,10 @@ return {
 
   ["years after the table follow the rule of the footer"] = function(t)
     t.equal(wall(tz.unix(at(2090, 7, 1, 12, 0), "UTC"), "Europe/Berlin"), "2090-07-01 14:00 CEST")
-    t.equal(wall(tz.unix(at(2090, 1, 1, 12, 0), "UTC"), "Australia/Sydney"), "2090-01-01 23:00 AEDT")
+    t.equal(
+      wall(tz.unix(at(2090, 1, 1, 12, 0), "UTC"), "Australia/Sydney"),
+      "2090-01-01 23:00 AEDT"
+    )
   end,
 
   ["every minute around the changes goes there and back"] = function(t)
@@ -52,8 +55,12 @@ return {
         local from = tz.unix(at(2027, month, 1, 0, 0), "UTC")
         for unix = from, from + 31 * 86400, 1800 do
           local back, special = tz.unix(tz.civil(unix, zone), zone)
-          t.ok(back == unix or special == "overlap" and back == unix - 3600
-            or special == "overlap" and back == unix - 1800, zone .. " " .. unix)
+          t.ok(
+            back == unix
+              or special == "overlap" and back == unix - 3600
+              or special == "overlap" and back == unix - 1800,
+            zone .. " " .. unix
+          )
         end
       end
     end
@@ -66,7 +73,14 @@ return {
     t.equal(rule.from.time, -7200)
     t.equal(tz.parse_rule("EST5EDT,J60/2:30,300").from, { day = 60, skip_leap = true, time = 9000 })
     t.equal(tz.parse_rule("IST-5:30").std.offset, 19800)
-    for _, bad in ipairs({ "", "X", "CET", "CET-1CEST", "CET-1CEST,M3.5.0", "CET-1CEST,M3.5.0,M10.5.0x" }) do
+    for _, bad in ipairs({
+      "",
+      "X",
+      "CET",
+      "CET-1CEST",
+      "CET-1CEST,M3.5.0",
+      "CET-1CEST,M3.5.0,M10.5.0x",
+    }) do
       t.equal(tz.parse_rule(bad), nil, bad)
     end
   end,
@@ -97,7 +111,12 @@ return {
     t.equal(time.rfc3339(1774746000, "Europe/Berlin"), "2026-03-29T03:00:00+02:00")
     t.equal(time.parse_rfc3339("2026-03-29T03:00:00+02:00"), 1774746000)
     t.equal(time.parse_rfc3339("2026-03-29T01:00:00.250Z"), 1774746000.25)
-    for _, bad in ipairs({ "2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00", "x" }) do
+    for _, bad in ipairs({
+      "2026-02-30T00:00:00Z",
+      "2026-01-01T24:00:00Z",
+      "2026-01-01T00:00:00",
+      "x",
+    }) do
       t.equal(time.parse_rfc3339(bad), nil, bad)
     end
   end,

@@ -17,7 +17,8 @@ local ABANDON = "ends a select that this session started and nobody waits for"
 effect.declare_read({ method = "POST", path = "^/api/v3/sql$", reason = SELECT })
 effect.declare_read({ method = "POST", path = "^/api/v3/job/[%w-]+/cancel$", reason = ABANDON })
 
-local READING = list.map({ "select", "with", "show", "describe", "explain", "values" }, string.upper)
+local READING =
+  list.map({ "select", "with", "show", "describe", "explain", "values" }, string.upper)
 
 --- Raises when a statement is not one statement that reads.
 local function check_reads(query)
@@ -92,7 +93,11 @@ function M.run(session, query, timeout)
     __close = function()
       if not finished then
         local path = "/api/v3/job/" .. id .. "/cancel"
-        fault.try(session.call, session, { method = "POST", path = path, op = "dremio.cancel", read = ABANDON })
+        fault.try(
+          session.call,
+          session,
+          { method = "POST", path = path, op = "dremio.cancel", read = ABANDON }
+        )
       end
     end,
   })

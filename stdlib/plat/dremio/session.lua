@@ -131,7 +131,7 @@ local function send(self, req)
     timeout = CALL_TIMEOUT,
   })
   local value
-  if resp.body and resp.body:find("^%s*[%[{\"]") then
+  if resp.body and resp.body:find('^%s*[%[{"]') then
     value = fault.try(json.decode, resp.body)
   end
   return resp.status, value

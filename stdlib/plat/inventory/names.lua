@@ -89,7 +89,11 @@ local function select_word(inv, word)
     return pick(select_word(inv, base), index)
   end
   if word:sub(1, 1) == "~" then
-    fault.raise("usage", { op = "inventory" }, { msg = "regular expressions in patterns are not supported" })
+    fault.raise(
+      "usage",
+      { op = "inventory" },
+      { msg = "regular expressions in patterns are not supported" }
+    )
   end
   local found = {}
   if inv.groups_by_name[word] then
@@ -127,9 +131,13 @@ end
 function M.select(inv, pattern)
   local union, both, without = {}, {}, {}
   local words = {}
-  for part in pattern:gsub("%[[^%]]*%]", function(range)
-    return (range:gsub(":", "\1"))
-  end):gmatch("[^,:]+") do
+  for part in
+    pattern
+      :gsub("%[[^%]]*%]", function(range)
+        return (range:gsub(":", "\1"))
+      end)
+      :gmatch("[^,:]+")
+  do
     words[#words + 1] = (part:gsub("\1", ":"):match("^%s*(.-)%s*$"))
   end
   for _, word in ipairs(words) do

@@ -10,6 +10,8 @@ local sys = require("prim.sys")
 
 local M = {}
 
+local PROTECTED_MIN = 3 -- executors a protected environment keeps where its inventory does not say
+
 local TOP = {
   sandbox = { type = "boolean" },
   environment = { type = "string" },
@@ -49,7 +51,7 @@ local DREMIO = {
   proxy = { type = "string" },
   insecure = { type = "boolean" },
   statefulset = { type = "string", default = "dremio-executor" },
-  min = { type = "integer", min = 0, default = 1 },
+  min = { type = "integer", min = 0 },
   executors = { type = "any" },
 }
 
@@ -180,8 +182,13 @@ function M.finish(services)
         entry[key] = decl.default
       end
     end
+    entry.min = entry.min or (services.protected and PROTECTED_MIN or 1)
     if not entry.url then
-      fault.raise("parse", nil, { msg = ("inventory: dremio %s: url is missing"):format(name), where = "" })
+      fault.raise(
+        "parse",
+        nil,
+        { msg = ("inventory: dremio %s: url is missing"):format(name), where = "" }
+      )
     end
     local clusters = list.keys(services.clusters or {})
     if not entry.cluster and #clusters == 1 then

@@ -39,8 +39,12 @@ end
 local function set_vars(file, into, value, path)
   for key, item in pairs(mapping(file, value, path)) do
     if type(item) == "table" and item.__tag == "!vault" then
-      fail(file, join(path, key), key .. ": vault values are not supported",
-        "keep the secret in a file or an environment variable")
+      fail(
+        file,
+        join(path, key),
+        key .. ": vault values are not supported",
+        "keep the secret in a file or an environment variable"
+      )
     end
     into[key] = item
   end

@@ -56,6 +56,9 @@ function M.new(opts)
     failed = 0,
   }
   self:advance(self.time)
+  for _, node in pairs(self.state.executors) do -- a cluster that is running already
+    node.registers = self.time
+  end
   return self
 end
 

@@ -1,0 +1,104 @@
+--- Scales the executors of one Dremio cluster. New ones are waited for until the coordinator uses
+--- them; those that leave are drained first, one at a time, the highest ordinal first.
+local dremio = require("plat.dremio")
+local executors = require("plat.dremio.fleet")
+local time = require("plat.time")
+
+local JOIN = 900 -- seconds new executors may take: volume, image, start, registration
+local LEAVE = 900 -- seconds a drained executor may take: its pod's grace period is 720
+
+---@type plat.Playbook
+local M = {
+  summary = "Scale Dremio executors",
+  risk = "disruptive",
+  args = {
+    cluster = { type = "cluster", help = "cluster in the inventory; default: the only one" },
+    executors = {
+      type = "integer",
+      min = 1,
+      max = 64,
+      help = "how many; default: the inventory's number or schedule",
+    },
+    drain = { type = "duration", default = "30m", help = "longest wait for running queries" },
+    cancel_queries = {
+      type = "boolean",
+      default = false,
+      help = "cancel the queries that outlive the drain, instead of stopping",
+    },
+  },
+}
+
+M.undo = executors.undo
+
+--- Returns how many executors there shall be and where the number comes from. Pure.
+function M.choose(args, conf, now)
+  if args.executors then
+    return args.executors, "asked for"
+  end
+  local number, window = dremio.planned_executors(conf, now)
+  if not number then
+    return nil, "say executors=N, or write `executors` into the inventory"
+  end
+  return number, type(conf.executors) == "table" and ("window %q"):format(window) or "inventory"
+end
+
+function M.run(run, args)
+  local cluster = run:cluster(args.cluster)
+  local fleet = executors.open(cluster)
+  local want = run:keep("executors wanted", function()
+    local number, source = M.choose(args, cluster.dremio, time.now())
+    run:log("%s executors wanted (%s)", number or "?", source)
+    return run:must(number, source)
+  end)
+  local look = fleet:look()
+  local before = run:keep("executors before", function()
+    return look.replicas
+  end)
+
+  run:guard("minimum", function()
+    return want >= fleet.min, ("%d is below the inventory's minimum of %d"):format(want, fleet.min)
+  end)
+  run:guard("one autoscaler at most", function()
+    return #look.autoscalers <= 1, "these fight: " .. table.concat(look.autoscalers, ", ")
+  end)
+  run:guard("nothing else in progress", function()
+    return look.moving == nil, look.moving
+  end)
+  if want ~= look.replicas then
+    run:guard("both sides agree", function()
+      return executors.agree(look, want)
+    end)
+  end
+
+  if want > look.replicas then
+    run:guard("room on the nodes", function()
+      return fleet:has_room(look, want - look.replicas)
+    end)
+    run:step(("grow from %d to %d executors"):format(before, want), function(step)
+      fleet:undo(step, before)
+      fleet:resize(want, before)
+      fleet:wait_joined(want, JOIN)
+    end)
+  end
+
+  if want == look.replicas and not executors.agree(look, want) then
+    fleet:wait_joined(want, JOIN) -- an earlier run was interrupted: its change goes on
+  end
+
+  for last = look.replicas - 1, want, -1 do -- a StatefulSet removes its highest ordinal first
+    local name = fleet:names(last, last)[1]
+    run:step("retire " .. name, function(step)
+      fleet:undo(step, before)
+      fleet:hold(last + 1)
+      fleet:drain(name, { within = args.drain, cancel = args.cancel_queries })
+      fleet:resize(last, last + 1)
+      fleet:wait_left(name, LEAVE)
+    end)
+  end
+
+  run:prove("every executor is in use", { within = "15m" }, function()
+    return fleet:is_whole(want)
+  end)
+end
+
+return M
