@@ -1,6 +1,6 @@
 /*
- * prim.http: one request.  Everything that can be checked is checked before the transfer exists; the
- * transfer belongs to a box (a userdata) before the next Lua call.
+ * prim.http: one request.  Everything that can be checked is checked before the transfer exists;
+ * the transfer belongs to a box (a userdata) before the next Lua call.
  */
 #include <ctype.h>
 #include <lauxlib.h>
@@ -244,6 +244,10 @@ static int k_request(lua_State *L, int status, lua_KContext ctx)
     struct plat_err err;
 
     (void)status;
+    if (!box->h) {
+        plat_err_set(&err, PLAT_ERR_IO, 0, "http.response", "the stream was closed meanwhile");
+        return plat_fail(L, &err);
+    }
     if (plat_op_failed(&op->op, &err) || plat_http_failed(op->h, &err)) {
         prim_http_fail(L, op->h, &err);
         prim_http_box_close(box);

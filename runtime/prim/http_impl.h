@@ -1,4 +1,4 @@
-/* What http.c and http_stream.c share: the box that owns a transfer, and the op that waits for it. */
+/* What http.c and http_stream.c share: the box that owns a transfer, the op that waits for it. */
 #pragma once
 
 #include <lua.h>
@@ -21,7 +21,7 @@ struct http_op {
 /* Pushes nil, error; the error has `sent`: whether the request may have reached the server. */
 int prim_http_fail(lua_State *L, const struct plat_http *h, const struct plat_err *err);
 
-/* Pushes { status=, headers=, body= or stream=, url=, version=, reused= }; the box is at box_idx. */
+/* Pushes { status=, headers=, body= or stream=, url=, version=, reused= }; box_idx: the box. */
 int prim_http_answer(lua_State *L, struct plat_http *h, int box_idx);
 
 /* Waits for the answer of the box at stack index 2 of the calling function, whose op is on top. */

@@ -2,8 +2,9 @@
 """A badly behaved HTTP/1.1 server on loopback for the tests of the HTTP client.
 
 Prints "PORT\n" when it listens; ends when stdin ends.  The path chooses the behaviour.
-Options: --tls CERT KEY, --client-ca CA (ask for client certificates), --unix PATH,
---proxy (answer CONNECT by relaying, and absolute URLs by an echo).
+Options: --tls CERT KEY, --client-ca CA (ask for client certificates), --unix PATH, --deaf (its queue
+of connections is full, so nobody is answered).  It is a proxy too: CONNECT is relayed, an absolute
+URL is echoed.
 """
 import gzip
 import json
@@ -246,6 +247,7 @@ def serve_one(c, f):
     body = b"" if lazy else read_body(f, headers)
     if lazy:
         answer(c, 413, b"too large", ["Connection: close"])
+        read_body(f, headers)
         raise Gone()
     req = {"method": method, "target": target, "headers": headers, "body": body.decode("latin-1")}
     if target.startswith("http://"):
@@ -298,8 +300,16 @@ def main():
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind(("127.0.0.1", 0))
-    s.listen(128)
+    s.listen(0 if "--deaf" in sys.argv else 128)
     print(0 if path else s.getsockname()[1], flush=True)
+
+    if "--deaf" in sys.argv:
+        fill = [socket.socket() for _ in range(4)]
+        for one in fill:
+            one.setblocking(False)
+            one.connect_ex(s.getsockname())
+        sys.stdin.read()
+        os._exit(0)
 
     def accept():
         while True:
