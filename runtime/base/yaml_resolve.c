@@ -361,6 +361,8 @@ struct plat_yaml_scalar plat_yaml_resolve(enum plat_yaml_dialect dialect, const 
 {
     if (strlen(text) != len)
         return text_scalar(); /* only quoted text contains zero bytes, but who knows */
+    if (!strchr(DEC "+-.~<=yYnNtTfFoO", text[0])) /* finds the end of an empty text, too */
+        return text_scalar();
     if (len == 0 || strcmp(text, "~") == 0 || is_cased(text, "null"))
         return (struct plat_yaml_scalar){ .kind = PLAT_YAML_NULL };
     if (strcmp(text, "<<") == 0)

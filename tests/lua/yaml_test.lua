@@ -275,6 +275,8 @@ version: "1.30"
     encoded(t, { ["a: b"] = { [""] = "" } }, '"a: b":\n  "": ""\n')
     t.equal(yaml.encode({ "a", { b = 1 } }, { documents = true }), "---\na\n---\nb: 1\n")
     t.equal(yaml.encode({}, { documents = true }), "")
+    local digits = ("9"):rep(200)
+    encoded(t, digits, '"' .. digits .. '"\n')
     local long = ("k"):rep(2000)
     encoded(t, { [long] = { 1 } }, "? " .. long .. "\n: - 1\n")
   end,
