@@ -53,8 +53,10 @@ return {
 
     scene:look()
     scene.history, scene.left = { 4 }, {}
+    t.ok(scene.dremio:fault("query:0.4:dremio-executor-3"), "a query runs on the first to leave")
     succeeds(t, scene:scale({ "executors=2" }), "down to 2")
     scene:look()
+    t.equal(scene.dremio.state.failed, 0, "the query ended before its executor left")
     t.equal(scene.history, { 4, 3, 2 }, "one executor at a time")
     t.equal(scene.left, { "dremio-executor-3", "dremio-executor-2" }, "highest ordinal first")
     t.equal(#scene:get("pods").items, 2)
