@@ -62,16 +62,24 @@ return {
       status(
         403,
         "Forbidden",
-        'nodes is forbidden: User "jane" cannot list resource "nodes" in API group "" at the cluster scope'
+        'nodes is forbidden: User "jane" cannot list resource "nodes" '
+          .. 'in API group "" at the cluster scope'
       )
     )
-    t.match(err.hint, "ClusterRole.*kubectl create clusterrole NAME %-%-verb=list %-%-resource=nodes$")
+    t.match(
+      err.hint,
+      "ClusterRole.*kubectl create clusterrole NAME %-%-verb=list %-%-resource=nodes$"
+    )
   end,
 
   ["anonymous 403 points at the credentials"] = function(t)
     local err = errors.from_response(
       { op = "k8s.get", target = "cluster c", credentials = "the token of user x in y" },
-      status(403, "Forbidden", 'pods is forbidden: User "system:anonymous" cannot list resource "pods"')
+      status(
+        403,
+        "Forbidden",
+        'pods is forbidden: User "system:anonymous" cannot list resource "pods"'
+      )
     )
     t.match(err.hint, "without accepted credentials %(the token of user x in y%)")
   end,
@@ -85,7 +93,12 @@ return {
   ["three different 409s"] = function(t)
     local exists = errors.from_response(
       ABOUT,
-      status(409, "AlreadyExists", 'configmaps "c5" already exists', { name = "c5", kind = "configmaps" })
+      status(
+        409,
+        "AlreadyExists",
+        'configmaps "c5" already exists',
+        { name = "c5", kind = "configmaps" }
+      )
     )
     t.equal(exists.detail.conflict, "exists")
     t.match(exists.hint, "apply")
@@ -102,11 +115,20 @@ return {
     t.ok(errors.is_stale(stale))
     local manager = errors.from_response(
       ABOUT,
-      status(409, "Conflict", 'Apply failed with 1 conflict: conflict with "helm": .spec.replicas', {
-        causes = {
-          { reason = "FieldManagerConflict", message = 'conflict with "helm"', field = ".spec.replicas" },
-        },
-      })
+      status(
+        409,
+        "Conflict",
+        'Apply failed with 1 conflict: conflict with "helm": .spec.replicas',
+        {
+          causes = {
+            {
+              reason = "FieldManagerConflict",
+              message = 'conflict with "helm"',
+              field = ".spec.replicas",
+            },
+          },
+        }
+      )
     )
     t.equal(manager.detail.conflict, "manager")
     t.equal(manager.detail.conflicts, { { field = ".spec.replicas", manager = "helm" } })

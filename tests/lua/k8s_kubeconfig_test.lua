@@ -132,7 +132,7 @@ return {
     err = t.fails("parse", kubeconfig.parse, "kind: Config\n\nclusters:\n- cluster: {}\n", "/x/c")
     t.match(err.msg, "^/x/c:3: an entry of `clusters` has no `name`")
     err = t.fails("parse", kubeconfig.parse, "apiVersion: v1\nkind: Pod\n", "/x/pod.yaml")
-    t.match(err.msg, "^/x/pod.yaml:2: kind is \"Pod\"")
+    t.match(err.msg, '^/x/pod.yaml:2: kind is "Pod"')
     t.ok(err.hint)
     err = t.fails("usage", kubeconfig.resolve, kubeconfig.parse("kind: Config\n", "/x/empty"))
     t.match(err.msg, "/x/empty names no current%-context")
@@ -153,12 +153,15 @@ return {
     local err = t.fails("auth", k8s.connect, { kubeconfig = path })
     t.equal(
       fault.text(err):match("^[^\n]*"),
-      "cluster c: k8s.connect: client certificate of user jane in " .. path .. " expired on 2025-03-01"
+      "cluster c: k8s.connect: client certificate of user jane in "
+        .. path
+        .. " expired on 2025-03-01"
     )
   end,
 
   ["data that is not base64 names field and file"] = function(t)
-    local path = write(t, "config", config_with_user("{client-certificate-data: '!!', client-key: k}"))
+    local path =
+      write(t, "config", config_with_user("{client-certificate-data: '!!', client-key: k}"))
     local err = t.fails("auth", k8s.connect, { kubeconfig = path })
     t.match(err.msg, "client%-certificate%-data in " .. path:gsub("%p", "%%%0") .. " is not base64")
   end,
@@ -166,7 +169,9 @@ return {
   ["a certificate without its key is refused"] = function(t)
     local dir = t.tmp()
     assert(fs.write(dir .. "/c.pem", EXPIRED))
-    assert(fs.write(dir .. "/config", config_with_user("{client-certificate: c.pem}"), { mode = 384 }))
+    assert(
+      fs.write(dir .. "/config", config_with_user("{client-certificate: c.pem}"), { mode = 384 })
+    )
     local err = t.fails("auth", k8s.connect, { kubeconfig = dir .. "/config" })
     t.match(err.msg, "certificate without a key")
   end,
@@ -175,7 +180,10 @@ return {
     local path = write(t, "config", config_with_user("{auth-provider: {name: gcp}}"))
     t.match(t.fails("auth", k8s.connect, { kubeconfig = path }).hint, "exec plugin")
     t.fails('unknown option "kubeconf"', k8s.connect, { kubeconf = path })
-    t.match(t.fails("usage", k8s.connect, { kubeconfig = path, token = "x" }).msg, "goes with `server`")
+    t.match(
+      t.fails("usage", k8s.connect, { kubeconfig = path, token = "x" }).msg,
+      "goes with `server`"
+    )
     t.match(t.fails("usage", k8s.connect, { server = "main:6443" }).msg, "not a URL")
   end,
 
@@ -203,11 +211,15 @@ return {
     )
     t.equal(out.token, "t")
     t.equal(out.expires, 1767225600)
-    for _, bad in ipairs({ "", "[]", "{}", head .. "{}}", head .. '{"clientCertificateData":"c"}}' }) do
+    local half = head .. '{"clientCertificateData":"c"}}'
+    for _, bad in ipairs({ "", "[]", "{}", head .. "{}}", half }) do
       t.fails("auth", exec_plugin.parse, spec, bad, {})
     end
     spec.apiVersion = "client.authentication.k8s.io/v1beta1"
-    t.match(t.fails("auth", exec_plugin.parse, spec, head .. '{"token":"t"}}', {}).msg, "instead of")
+    t.match(
+      t.fails("auth", exec_plugin.parse, spec, head .. '{"token":"t"}}', {}).msg,
+      "instead of"
+    )
   end,
 
   ["a plugin that needs a terminal or is too old is refused"] = function(t)
@@ -226,7 +238,13 @@ return {
       command = "no-such-plugin-here",
       installHint = "install it from example.org",
     }
-    local err = t.fails("auth", exec_plugin.run, spec, {}, { op = "k8s.connect", target = "cluster c" })
+    local err = t.fails(
+      "auth",
+      exec_plugin.run,
+      spec,
+      {},
+      { op = "k8s.connect", target = "cluster c" }
+    )
     t.match(err.msg, "PATH searched: .*/bin")
     t.equal(err.hint, "install it from example.org")
   end,
@@ -237,7 +255,13 @@ return {
       command = "/bin/sh",
       args = { "-c", "echo login expired >&2; exit 3" },
     }
-    local err = t.fails("auth", exec_plugin.run, spec, {}, { op = "k8s.connect", target = "cluster c" })
+    local err = t.fails(
+      "auth",
+      exec_plugin.run,
+      spec,
+      {},
+      { op = "k8s.connect", target = "cluster c" }
+    )
     t.match(err.msg, "exit 3: login expired")
   end,
 }

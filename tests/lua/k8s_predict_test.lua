@@ -38,7 +38,7 @@ local function sts(replicas)
   }
 end
 
-local function scale(replicas)
+local function scale_body(replicas)
   return {
     kind = "Scale",
     metadata = { name = "exec", resourceVersion = "7" },
@@ -49,10 +49,13 @@ end
 return {
   ["differences are rows of path, before and after"] = function(t)
     local before = decode([[{"metadata":{"name":"x","resourceVersion":"1","uid":"u"},
-      "spec":{"containers":[{"name":"a","image":"i:1"},{"name":"b","image":"i:1"}],"args":["x","y"]},
+      "spec":{"containers":[{"name":"a","image":"i:1"},{"name":"b","image":"i:1"}],
+        "args":["x","y"]},
       "status":{"replicas":1}}]])
-    local after = decode([[{"metadata":{"name":"x","resourceVersion":"2","labels":{"a.b/c":"d"}},
-      "spec":{"containers":[{"name":"a","image":"i:2"}],"args":["x","z"]},"status":{"replicas":2}}]])
+    local after = decode(
+      [[{"metadata":{"name":"x","resourceVersion":"2","labels":{"a.b/c":"d"}},
+      "spec":{"containers":[{"name":"a","image":"i:2"}],"args":["x","z"]},"status":{"replicas":2}}]]
+    )
     t.equal(predict.rows(before, after), {
       { path = "metadata.labels", before = nil, after = '{"a.b/c":"d"}' },
       { path = "spec.args[1]", before = "y", after = "z" },
@@ -70,7 +73,11 @@ return {
     t.equal(#rows, 1)
     t.match(rows[1].before, "^%*%*%* %(sha256 %x+%)$")
     t.ok(rows[1].before ~= rows[1].after)
-    t.ok(not json.encode(strip.for_journal({ data = { k = "plain" } }, "Secret")):find("plain", 1, true))
+    t.ok(
+      not json
+        .encode(strip.for_journal({ data = { k = "plain" } }, "Secret"))
+        :find("plain", 1, true)
+    )
   end,
 
   ["values at field paths"] = function(t)
@@ -87,8 +94,10 @@ return {
   ["a planned scale is predicted by a dry run and seen by later reads"] = function(t)
     local seen = plan(t, {
       ["GET " .. STS] = { body = sts(3) },
-      ["GET " .. STS .. "/scale"] = { body = scale(3) },
-      ["GET /apis/autoscaling/v2/namespaces/data/horizontalpodautoscalers"] = { body = stub.list({}) },
+      ["GET " .. STS .. "/scale"] = { body = scale_body(3) },
+      ["GET /apis/autoscaling/v2/namespaces/data/horizontalpodautoscalers"] = {
+        body = stub.list({}),
+      },
       ["GET /apis/apps/v1/namespaces/data/statefulsets"] = { body = stub.list({ sts(3) }) },
       ["PUT " .. STS .. "/scale"] = function(req)
         return { body = json.decode(req.body) }
@@ -106,7 +115,7 @@ return {
     t.equal(seen.lines[1].class, "will")
     t.equal(seen.lines[1].change.text, "scale statefulset data/exec from 3 to 5")
     t.equal(seen.lines[1].diff, { { path = "spec.replicas", before = 3, after = 5 } })
-    t.match(seen.waits[1], "^wait at most 5m until statefulset data/exec is ready %(now: 3 of 5 ready")
+    t.match(seen.waits[1], "^at most 5m until statefulset data/exec is ready; now: 3 of 5 ready")
     t.equal(
       stub.lines(seen.requests, "PUT"),
       { "PUT " .. STS .. "/scale?dryRun=All&fieldManager=platrun" }

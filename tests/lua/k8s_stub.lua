@@ -18,7 +18,11 @@ local function answer(item)
     resp.stream = {
       read = function()
         at = at + 1
-        return item.chunks[at]
+        local chunk = item.chunks[at]
+        if type(chunk) == "function" then
+          chunk = chunk() -- it may wait
+        end
+        return chunk
       end,
       close = function() end,
     }
@@ -90,6 +94,11 @@ end
 --- Calls a function as the body of a step, where changes are allowed.
 function M.step(fn)
   return task.with_context({ key = "step", counts = {} }, fn)
+end
+
+--- Returns a line of a watch stream.
+function M.event(kind, object)
+  return json.encode({ type = kind, object = object }) .. "\n"
 end
 
 --- Returns the request lines of a method.

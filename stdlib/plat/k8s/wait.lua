@@ -74,14 +74,18 @@ local function follow_object(self)
   end)
 end
 
+-- The pods only tell progress: a wait goes on without them where they may not be read.
 local function follow_pods(self, selector)
-  follow(self, "pods", { labels = selector }, function(event)
+  local _, err = fault.try(follow, self, "pods", { labels = selector }, function(event)
     if event.type == "POLLED" then
       self.pods = {}
     elseif event.object then
       self.pods[event.object.metadata.name] = event.type ~= "DELETED" and event.object or nil
     end
   end)
+  if not errors.is(err, 403) then
+    error(err, 0)
+  end
 end
 
 -- What moved is told from the readiness text and the states of the pods.

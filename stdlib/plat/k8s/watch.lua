@@ -52,12 +52,8 @@ local function key_of(object)
   return (meta.namespace or "") .. "/" .. meta.name
 end
 
----@class plat.k8s.Watcher one call of `run`
-local Watcher = {}
-Watcher.__index = Watcher
-
 -- Hands an event to the callback and remembers what exists. True ends the watch.
-function Watcher:emit(kind, object)
+local function emit(self, kind, object)
   local key = key_of(object)
   if kind == "DELETED" then
     self.known[key] = nil
@@ -68,7 +64,7 @@ function Watcher:emit(kind, object)
 end
 
 -- Lists everything and hands over the difference to what is known.
-function Watcher:sync()
+local function sync(self)
   local items, version = objects.list(self.client, self.res, self.ns, {
     labels = self.opts.labels,
     fields = self.fields,
@@ -79,13 +75,13 @@ function Watcher:sync()
     local known = self.known[key]
     here[key] = true
     if not known or known.version ~= object.metadata.resourceVersion then
-      if self:emit(known and "MODIFIED" or "ADDED", object) then
+      if emit(self, known and "MODIFIED" or "ADDED", object) then
         return true
       end
     end
   end
   for key, known in pairs(self.known) do
-    if not here[key] and self:emit("DELETED", known.object) then
+    if not here[key] and emit(self, "DELETED", known.object) then
       return true
     end
   end
@@ -94,7 +90,7 @@ function Watcher:sync()
 end
 
 -- Handles one event line. Returns true to end the watch.
-function Watcher:event(line)
+local function handle(self, line)
   local event = json.decode(line, { name = "watch event" })
   local object = event.object
   if event.type == "ERROR" then
@@ -111,11 +107,11 @@ function Watcher:event(line)
   if event.type == "BOOKMARK" then
     return false
   end
-  return self:emit(event.type, object)
+  return emit(self, event.type, object)
 end
 
 -- One stream, to its end. Returns true to end the watch.
-function Watcher:stream()
+local function read_stream(self)
   local seconds = math.floor(STREAM * (1 + math.random()))
   local _, resp = self.client.transport:request({
     path = kinds.path(self.res, self.ns),
@@ -139,7 +135,7 @@ function Watcher:stream()
     end,
   })
   for line in M.lines(stream[1]) do
-    if line:find("%S") and self:event(line) then
+    if line:find("%S") and handle(self, line) then
       return true
     end
   end
@@ -149,7 +145,7 @@ end
 local PASSING = { [429] = true, [500] = true, [502] = true, [503] = true, [504] = true }
 
 -- Decides about a failed stream: list anew, try again after a pause, or raise.
-function Watcher:recover(err)
+local function recover(self, err)
   if errors.is(err, 410) then
     self.version = nil
     return
@@ -175,7 +171,7 @@ end
 ---@param fn fun(event: plat.k8s.Event): boolean?
 function M.run(client, kind, ns, opts, fn)
   local res = client:resource(kind)
-  local watcher = setmetatable({
+  local watcher = {
     client = client,
     res = res,
     ns = ns,
@@ -190,16 +186,16 @@ function M.run(client, kind, ns, opts, fn)
       target = client.target,
       object = kinds.label(res, ns, opts.name),
     },
-  }, Watcher)
+  }
   while true do
     local began = time.mono()
-    local step = watcher.version and Watcher.stream or Watcher.sync
+    local step = watcher.version and read_stream or sync
     local done, err = fault.try(step, watcher)
     if done then
       return
     elseif err then
-      watcher:recover(err)
-    elseif step == Watcher.stream and time.mono() - began < 1 then
+      recover(watcher, err)
+    elseif step == read_stream and time.mono() - began < 1 then
       time.sleep(1) -- a server or proxy that ends streams at once
     end
   end
