@@ -218,9 +218,11 @@ function M.fit(nodes, pods, template, count, what)
   local need = M.requests(template.spec)
   local alone, selector = repels_itself(template)
   local total, detail = 0, {}
-  for _, node in ipairs(list.sort_by(nodes, function(n)
-    return n.metadata.name
-  end)) do
+  for _, node in
+    ipairs(list.sort_by(nodes, function(n)
+      return n.metadata.name
+    end))
+  do
     local why = M.unusable(node, template.spec)
     if why then
       detail[#detail + 1] = ("%s: %s"):format(node.metadata.name, why)

@@ -145,8 +145,8 @@ end
 
 --- Reads the configuration.
 ---@param opts? { path: string?, playbook: string? } `path`: this file instead of the repository's
----@return table values by key; `path` is the nearest file, nil when there is none; `from` says which
----  file each key comes from
+---@return table values by key; `path` is the nearest file, nil when there is none; `from` says
+---  which file each key comes from
 function M.load(opts)
   opts = opts or {}
   local paths = { opts.path or project_file(opts) or nil }

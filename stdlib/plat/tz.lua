@@ -4,10 +4,36 @@
 -- instant is a local time (`unix`). The second one has two awkward cases a year, and both are
 -- defined here: a local time that happens twice means its first time, and a local time that is
 -- skipped means the moment of the jump.
+local calendar = require("plat.tz.calendar")
 local check = require("plat.check")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
+local rules = require("plat.tz.rule")
 local sys = require("prim.sys")
+
+---@class (exact) plat.tz.Kind what holds in a zone for a time
+---@field offset integer seconds east of UTC
+---@field dst boolean
+---@field abbr string
+
+---@class plat.tz.Zone
+---@field name string
+---@field times integer[] transitions, unix seconds
+---@field kinds integer[] index into `types` from each transition on
+---@field types plat.tz.Kind[]
+---@field rule? table what follows the last transition
+
+---@class plat.tz.Civil
+---@field year integer
+---@field month integer
+---@field day integer
+---@field hour integer
+---@field min integer
+---@field sec integer
+---@field wday integer 1 is Monday
+---@field offset integer
+---@field dst boolean
+---@field abbr string
 
 local M = {}
 
@@ -17,161 +43,8 @@ local HINT = "install the tzdata package or set TZDIR to a folder of time zone f
 
 local zones = {} -- by name; a zone file is read once a process
 
---- Returns the days from 1970-01-01 to a date of the proleptic Gregorian calendar.
----@param year integer
----@param month integer may be outside 1..12
----@param day integer may be outside the month
----@return integer
-function M.days(year, month, day)
-  year = year + (month - 1) // 12
-  month = (month - 1) % 12 + 1
-  local y = month <= 2 and year - 1 or year
-  local era = y // 400
-  local yoe = y - era * 400
-  local doy = (153 * (month + (month > 2 and -3 or 9)) + 2) // 5 + day - 1
-  return era * 146097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719468
-end
-
---- Returns the date that is `days` after 1970-01-01.
----@param days integer
----@return integer year, integer month, integer day
-function M.date(days)
-  local z = days + 719468
-  local era = z // 146097
-  local doe = z - era * 146097
-  local yoe = (doe - doe // 1460 + doe // 36524 - doe // 146096) // 365
-  local doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
-  local mp = (5 * doy + 2) // 153
-  local month = mp < 10 and mp + 3 or mp - 9
-  return yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - (153 * mp + 2) // 5 + 1
-end
-
--- POSIX TZ rules: "CET-1CEST,M3.5.0,M10.5.0/3"
-
-local function parse_name(s, pos)
-  local name, after = s:match("^<([%w+-]+)>()", pos)
-  if not name then
-    name, after = s:match("^(%a%a%a+)()", pos)
-  end
-  return name, after
-end
-
-local function parse_clock(s, pos)
-  local sign, h, after = s:match("^([+-]?)(%d+)()", pos)
-  if not h then
-    return nil
-  end
-  local total = tonumber(h) * 3600
-  local m, after_m = s:match("^:(%d%d)()", after)
-  if m then
-    total, after = total + tonumber(m) * 60, after_m
-    local sec, after_s = s:match("^:(%d%d)()", after)
-    if sec then
-      total, after = total + tonumber(sec), after_s
-    end
-  end
-  return sign == "-" and -total or total, after
-end
-
-local function parse_day(s, pos)
-  local m, w, d, after = s:match("^,M(%d+)%.(%d)%.(%d)()", pos)
-  local rule
-  if m then
-    rule = { month = tonumber(m), week = tonumber(w), wday = tonumber(d) }
-  else
-    local j, n, after_n = s:match("^,(J?)(%d+)()", pos)
-    if not n then
-      return nil
-    end
-    rule, after = { day = tonumber(n), skip_leap = j == "J" }, after_n
-  end
-  rule.time = 7200
-  if s:sub(after, after) == "/" then
-    rule.time, after = parse_clock(s, after + 1)
-    if not rule.time then
-      return nil
-    end
-  end
-  return rule, after
-end
-
---- Parses a POSIX TZ rule (the footer of a TZif file). Pure.
----@param s string
----@return table|nil rule nil when the text is not a rule
-function M.parse_rule(s)
-  local std, pos = parse_name(s, 1)
-  local offset
-  if std then
-    offset, pos = parse_clock(s, pos)
-  end
-  if not offset then
-    return nil
-  end
-  local rule = { std = { offset = -offset, dst = false, abbr = std } }
-  if pos > #s then
-    return rule
-  end
-  local dst, after = parse_name(s, pos)
-  if not dst then
-    return nil
-  end
-  local dst_offset = -offset + 3600
-  if s:find("^[+%-%d]", after) then
-    dst_offset, after = parse_clock(s, after)
-    if not dst_offset then
-      return nil
-    end
-    dst_offset = -dst_offset
-  end
-  rule.dst = { offset = dst_offset, dst = true, abbr = dst }
-  rule.from, after = parse_day(s, after)
-  if rule.from then
-    rule.to, after = parse_day(s, after)
-  end
-  if not rule.to or after <= #s then
-    return nil
-  end
-  return rule
-end
-
-local function is_leap(year)
-  return year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0)
-end
-
---- The instant a rule day begins to hold in a year, in local seconds (no offset applied).
-local function rule_local(day, year)
-  if day.month then
-    local first = M.days(year, day.month, 1)
-    local date = first + (day.wday - (first + 4) % 7) % 7 + (day.week - 1) * 7
-    if date >= M.days(year, day.month + 1, 1) then -- week 5 means the last one
-      date = date - 7
-    end
-    return date * DAY + day.time
-  end
-  local n = day.day
-  if day.skip_leap then -- J60 is 1 March in every year
-    n = (is_leap(year) and n >= 60) and n or n - 1
-  end
-  return (M.days(year, 1, 1) + n) * DAY + day.time
-end
-
-local function rule_at(rule, t)
-  if not rule.dst then
-    return rule.std
-  end
-  local year = M.date((t + rule.std.offset) // DAY)
-  local from = rule_local(rule.from, year) - rule.std.offset
-  local to = rule_local(rule.to, year) - rule.dst.offset
-  local summer
-  if from < to then
-    summer = t >= from and t < to
-  else -- southern hemisphere: the summer spans the new year
-    summer = t >= from or t < to
-  end
-  return summer and rule.dst or rule.std
-end
-
--- TZif files
+M.days = calendar.days
+M.date = calendar.date
 
 local function header(data, pos)
   if data:sub(pos, pos + 3) ~= "TZif" or #data < pos + 43 then
@@ -243,7 +116,7 @@ function M.parse(data)
   zone.types = read_types(data, h, at + h.times)
   local footer = data:match("^\n([^\n]*)\n", h.body + size)
   if footer and footer ~= "" then
-    zone.rule = M.parse_rule(footer)
+    zone.rule = rules.parse(footer)
     if not zone.rule then
       return nil, ('ends in an unknown rule "%s"'):format(footer)
     end
@@ -289,7 +162,7 @@ function M.load(name)
     local close = suggestion(dir, name)
     fault.raise("usage", about, {
       msg = ('unknown time zone "%s"%s'):format(name, close),
-      detail = err.msg,
+      detail = close == "" and err.msg or nil,
       hint = close == "" and HINT or nil,
     })
   end
@@ -305,13 +178,13 @@ end
 --- Returns what holds in a zone at an instant.
 ---@param zone plat.tz.Zone|string
 ---@param t number unix seconds
----@return { offset: integer, dst: boolean, abbr: string }
+---@return plat.tz.Kind
 function M.offset(zone, t)
   zone = type(zone) == "string" and M.load(zone) or zone
   local times = zone.times
   local n = #times
   if zone.rule and (n == 0 or t >= times[n]) then
-    return rule_at(zone.rule, math.floor(t))
+    return rules.at(zone.rule, math.floor(t))
   end
   local lo, hi = 0, n -- the last transition at or before t
   while lo < hi do
@@ -350,7 +223,7 @@ end
 
 --- Returns the instant of a local date and time. A time that happens twice is its first time
 --- ("overlap"); a time that is skipped is the moment of the jump ("gap").
----@param civil { year: integer, month: integer, day: integer, hour?: integer, min?: integer, sec?: integer }
+---@param civil table `{ year, month, day, hour?, min?, sec? }`
 ---@param zone plat.tz.Zone|string
 ---@return integer t unix seconds
 ---@return "overlap"|"gap"|nil special

@@ -6,7 +6,11 @@ local function node(name, opts)
     metadata = { name = name, labels = opts.labels or { ["kubernetes.io/hostname"] = name } },
     spec = { unschedulable = opts.cordoned, taints = opts.taints },
     status = {
-      allocatable = { cpu = opts.cpu or "8", memory = opts.memory or "32Gi", pods = opts.pods or "110" },
+      allocatable = {
+        cpu = opts.cpu or "8",
+        memory = opts.memory or "32Gi",
+        pods = opts.pods or "110",
+      },
       conditions = { { type = "Ready", status = opts.down and "Unknown" or "True" } },
     },
   }
@@ -65,9 +69,13 @@ return {
 
   ["the shortage is named, node by node"] = function(t)
     local pods = { pod("a", "4", "16Gi"), pod("b", "2", "20Gi"), pod("b", "1", "1Gi", "Succeeded") }
-    local fit = capacity.fit({ node("b"), node("a"), node("c", { cordoned = true }) }, pods, template(), 4)
+    local fit =
+      capacity.fit({ node("b"), node("a"), node("c", { cordoned = true }) }, pods, template(), 4)
     t.equal(fit.fits, 1)
-    t.equal(fit.text, "3 of 4 pods do not fit: each needs 4 cpu, 16Gi memory; 3 nodes have room for 1")
+    t.equal(
+      fit.text,
+      "3 of 4 pods do not fit: each needs 4 cpu, 16Gi memory; 3 nodes have room for 1"
+    )
     t.equal(fit.detail, {
       "a: room for 1 (4 cpu, 16Gi memory free)",
       "b: room for 0 (6 cpu, 12Gi memory free, short of memory)",
@@ -82,8 +90,17 @@ return {
     end
     t.equal(room(node("a", { down = true })), 0)
     t.equal(room(node("a", { taints = taint })), 0)
-    t.equal(room(node("a", { taints = taint }), { tolerations = { { key = "gpu", operator = "Exists" } } }), 2)
-    t.equal(room(node("a", { taints = taint }), { tolerations = { { key = "gpu", value = "no" } } }), 0)
+    t.equal(
+      room(
+        node("a", { taints = taint }),
+        { tolerations = { { key = "gpu", operator = "Exists" } } }
+      ),
+      2
+    )
+    t.equal(
+      room(node("a", { taints = taint }), { tolerations = { { key = "gpu", value = "no" } } }),
+      0
+    )
     t.equal(room(node("a", { taints = { { key = "x", effect = "PreferNoSchedule" } } })), 2)
     t.equal(room(node("a"), { nodeSelector = { disk = "ssd" } }), 0)
     t.equal(room(node("a", { labels = { disk = "ssd" } }), { nodeSelector = { disk = "ssd" } }), 2)

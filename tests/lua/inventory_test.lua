@@ -113,7 +113,8 @@ return {
       },
       { "platrun:\n  dremio:\n    d:\n      url: x\n      min: -1\n", 5, "min: -1 is less than 0" },
       {
-        "platrun:\n  dremio:\n    d:\n      url: x\n      executors:\n        day:\n          from: 8\n          executors: 1\n        otherwise: 1\n",
+        "platrun:\n  dremio:\n    d:\n      url: x\n      executors:\n"
+          .. "        day:\n          from: 8\n          executors: 1\n        otherwise: 1\n",
         6,
         'executors: day: from: write the time in quotes, like "07:30"',
       },

@@ -8,6 +8,9 @@ local OFFICE = {
   otherwise = 2,
 }
 
+local BAD_DAY = 'business: days: "mon-fry" is not a day or a range of days '
+  .. "(mon tue wed thu fri sat sun)"
+
 local function berlin(y, m, d, h, min)
   return (tz.unix({ year = y, month = m, day = d, hour = h, min = min }, ZONE))
 end
@@ -132,7 +135,7 @@ return {
       ['business: from: "25:00" is not a time of day, like "07:30"'] = {
         { executors = 1, from = "25:00" },
       },
-      ['business: days: "mon-fry" is not a day or a range of days (mon tue wed thu fri sat sun)'] = {
+      [BAD_DAY] = {
         { executors = 1, days = "mon-fry" },
       },
       ["business: from, to: the window is empty; leave both out for whole days"] = {

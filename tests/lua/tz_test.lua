@@ -1,5 +1,6 @@
 local fault = require("plat.fault")
 local fs = require("prim.fs")
+local rules = require("plat.tz.rule")
 local time = require("plat.time")
 local tz = require("plat.tz")
 
@@ -67,12 +68,12 @@ return {
   end,
 
   ["POSIX rules in all their forms"] = function(t)
-    local rule = tz.parse_rule("<-03>3<-02>,M3.5.0/-2,M10.5.0/-1")
+    local rule = rules.parse("<-03>3<-02>,M3.5.0/-2,M10.5.0/-1")
     t.equal(rule.std, { offset = -10800, dst = false, abbr = "-03" })
     t.equal(rule.dst.offset, -7200)
     t.equal(rule.from.time, -7200)
-    t.equal(tz.parse_rule("EST5EDT,J60/2:30,300").from, { day = 60, skip_leap = true, time = 9000 })
-    t.equal(tz.parse_rule("IST-5:30").std.offset, 19800)
+    t.equal(rules.parse("EST5EDT,J60/2:30,300").from, { day = 60, skip_leap = true, time = 9000 })
+    t.equal(rules.parse("IST-5:30").std.offset, 19800)
     for _, bad in ipairs({
       "",
       "X",
@@ -81,7 +82,7 @@ return {
       "CET-1CEST,M3.5.0",
       "CET-1CEST,M3.5.0,M10.5.0x",
     }) do
-      t.equal(tz.parse_rule(bad), nil, bad)
+      t.equal(rules.parse(bad), nil, bad)
     end
   end,
 

@@ -119,13 +119,17 @@ function M.agree(look, want)
       if not pod.ready then
         problems[#problems + 1] = ("%s is not ready (%s)"):format(pod.name, pod.state)
       elseif not list.contains(look.seen, pod.name) then
-        problems[#problems + 1] = ("%s is ready, but the coordinator does not know it"):format(pod.name)
+        problems[#problems + 1] = ("%s is ready, but the coordinator does not know it"):format(
+          pod.name
+        )
       end
     end
   end
   for _, name in ipairs(look.seen) do
     if not known[name] then
-      problems[#problems + 1] = ("the coordinator knows %s, which is no pod of the set"):format(name)
+      problems[#problems + 1] = ("the coordinator knows %s, which is no pod of the set"):format(
+        name
+      )
     end
   end
   if #look.pods < math.min(want, look.replicas) then

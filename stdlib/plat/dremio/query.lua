@@ -53,7 +53,7 @@ local function await_job(session, id, about, timeout)
 end
 
 local function read_rows(session, id, about)
-  local rows, total = {}, nil
+  local rows, total = {}
   repeat
     local page = session:call({
       path = "/api/v3/job/" .. id .. "/results",

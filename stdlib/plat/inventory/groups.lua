@@ -72,7 +72,8 @@ function Tree:finish()
     for _, child in ipairs(group.children) do
       has_parent[child] = true
     end
-    for _, host in ipairs(group.name ~= "all" and group.name ~= "ungrouped" and group.hosts or {}) do
+    local counts = group.name ~= "all" and group.name ~= "ungrouped"
+    for _, host in ipairs(counts and group.hosts or {}) do
       grouped[host] = true
     end
   end

@@ -74,13 +74,22 @@ local function add_hosts(tree, group, file, number, line)
   end
 end
 
-local function add_var(group, file, number, line)
+local function add_var(_, group, file, number, line)
   local key, value = line:match("^([^=]-)%s*=%s*(.-)%s*$")
   if not key or key == "" then
     fail(file, number, ('expected KEY=VALUE, got "%s"'):format(line))
   end
   group.vars[key] = literal(value)
 end
+
+local function add_child(tree, group, file, number, line)
+  local ok, problem = tree:child(group, line:match("^%S+"))
+  if not ok then
+    fail(file, number, problem)
+  end
+end
+
+local add_line = { hosts = add_hosts, vars = add_var, children = add_child }
 
 --- Reads an INI inventory into a tree.
 ---@param tree plat.inventory.Tree
@@ -92,23 +101,15 @@ function M.read(tree, file)
     number = number + 1
     line = line:match("^%s*(.-)%s*$")
     local section = line:match("^%[([^%]]+)%]%s*#?.*$")
-    if line == "" or line:find("^[#;]") then
-      line = nil
-    elseif section then
+    local skip = line == "" or line:find("^[#;]")
+    if section and not skip then
       local name, what = section:match("^([^:]+):?(.*)$")
       if what ~= "" and what ~= "children" and what ~= "vars" then
         fail(file, number, ('[%s]: expected "children" or "vars" after the colon'):format(section))
       end
       group, kind = tree:group(name), what == "" and "hosts" or what
-    elseif kind == "vars" then
-      add_var(group, file, number, line)
-    elseif kind == "children" then
-      local ok, problem = tree:child(group, line:match("^%S+"))
-      if not ok then
-        fail(file, number, problem)
-      end
-    else
-      add_hosts(tree, group, file, number, line)
+    elseif not skip then
+      add_line[kind](tree, group, file, number, line)
     end
   end
 end

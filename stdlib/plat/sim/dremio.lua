@@ -27,9 +27,10 @@ local Model = { __name = "plat.sim.dremio" }
 Model.__index = Model
 
 --- Makes a model.
----@param opts table `now` (function or number), `executors` (function -> list of `{ name, ip?, ready,
----  deleting?, image?, uid?, since? }`), `coordinator?` (function -> bool ready), `user`, `password`,
----  `namespace`, `service`, `version`, `seed`, `background?` (seconds between short queries)
+---@param opts table `now` (function or number), `executors` (function -> list of `{ name, ip?,
+---  ready, deleting?, image?, uid?, since? }`), `coordinator?` (function -> bool ready), `user`,
+---  `password`, `namespace`, `service`, `version`, `seed`, `background?` (seconds between short
+---  queries)
 ---@return table model
 function M.new(opts)
   local self = setmetatable({}, Model)
