@@ -62,9 +62,12 @@ static const char *verify_cause(long code)
     }
 }
 
+/* libcurl keeps its first message, and one about getpeername() only says that the peer was quick. */
 static const char *detail(const struct plat_http *h, CURLcode code)
 {
-    return h->curl_error[0] ? h->curl_error : curl_easy_strerror(code);
+    bool useful = h->curl_error[0] && !said(h, "getpeername() failed");
+
+    return useful ? h->curl_error : curl_easy_strerror(code);
 }
 
 static void verification(struct plat_http *h, CURLcode code, struct plat_err *err)

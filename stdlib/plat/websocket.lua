@@ -248,7 +248,7 @@ function Socket:ping(data)
 end
 
 function Socket:_broken(msg)
-  self._ended = true
+  self._ended, self._broke = true, true
   self._stream:close()
   fault.raise("http", self._about, { msg = "websocket: " .. msg })
 end
@@ -259,18 +259,21 @@ function Socket:_fill(n)
   if size >= n then
     return true
   end
-  local parts, err = { self._bytes:sub(self._at) }, nil
-  repeat
-    local chunk
-    chunk, err = self._stream:read()
+  local parts = { self._bytes:sub(self._at) }
+  local chunk, err = self._stream:read()
+  while chunk do
     parts[#parts + 1] = chunk
-    size = size + #(chunk or "")
-  until size >= n or not chunk
-  self._bytes, self._at = table.concat(parts), 1
+    size = size + #chunk
+    if size >= n then
+      self._bytes, self._at = table.concat(parts), 1
+      return true
+    end
+    chunk, err = self._stream:read()
+  end
   if err then
     fault.raise_err(self._about, err)
   end
-  return size >= n
+  return false
 end
 
 --- Returns what is wrong with a frame's head.
@@ -366,6 +369,20 @@ function Socket:receive()
   return nil
 end
 
+--- Waits for the peer's close, then for the end of the connection, which is his to make: so what we
+--- said last has left. Not longer than GOODBYE.
+function Socket:_drain()
+  fault.try(task.timeout, GOODBYE, function()
+    local opcode
+    while opcode ~= CLOSE and not self._ended do
+      opcode = self:_frame()
+      self._ended = opcode == nil
+    end
+    while self._stream:read() do
+    end
+  end)
+end
+
 --- Says goodbye, waits shortly for the answer and ends the connection. What still arrives is lost.
 ---@async
 ---@param code? integer default 1000
@@ -375,27 +392,17 @@ function Socket:close(code, reason)
     return
   end
   self._closed = true
-  if not self._closing and not self._ended then
+  local peer_gone = self._broke or self.close_code == 1006
+  if not peer_gone and not self._closing then
     self._closing = true
-    local said = fault.try(function()
-      self:_put(CLOSE, string.pack(">I2", code or 1000) .. (reason or ""):sub(1, 123))
-      return true
-    end)
-    if said then
-      self:_drain()
-    end
+    local goodbye = string.pack(">I2", code or 1000) .. (reason or ""):sub(1, 123)
+    local _, err = fault.try(self._put, self, CLOSE, goodbye)
+    peer_gone = err ~= nil
+  end
+  if not peer_gone then
+    self:_drain()
   end
   self._stream:close()
-end
-
---- Waits for the peer's close, not longer than GOODBYE.
-function Socket:_drain()
-  fault.try(task.timeout, GOODBYE, function()
-    local opcode
-    repeat
-      opcode = self:_frame()
-    until opcode == CLOSE or not opcode
-  end)
 end
 
 --- Ends the connection; with `local ws <close>`.

@@ -36,6 +36,17 @@ function M.stats(base, opts)
   return json.decode(assert(http.request(req)).body)
 end
 
+--- Reads a stream to its end into a list.
+function M.read_all(stream, parts)
+  local chunk, err = stream:read()
+  while chunk do
+    parts[#parts + 1] = chunk
+    chunk, err = stream:read()
+  end
+  assert(not err, err and err.msg)
+  return parts
+end
+
 local SCRIPT = [[
 set -e
 cd "$1"

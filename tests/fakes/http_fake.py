@@ -6,7 +6,9 @@ Options: --tls CERT KEY, --client-ca CA (ask for client certificates), --unix PA
 of connections is full, so nobody is answered).  It is a proxy too: CONNECT is relayed, an absolute
 URL is echoed.
 """
+import base64
 import gzip
+import hashlib
 import json
 import os
 import socket
@@ -128,6 +130,68 @@ def p_upgrade(c, f, rest, req):
     echo_raw(c, f)
 
 
+def ws_frame(opcode, data, first=0x80):
+    n = len(data)
+    head = bytes([first | opcode, n if n < 126 else 126 if n < 65536 else 127])
+    return head + (b"" if n < 126 else struct.pack(">H" if n < 65536 else ">Q", n)) + data
+
+
+def ws_read(f):
+    first, second = f.read(2)
+    assert first & 0x80 and second & 0x80, "client frames are whole and masked"
+    n = second & 0x7F
+    if n > 125:
+        n = struct.unpack(">H" if n == 126 else ">Q", f.read(2 if n == 126 else 8))[0]
+    key = f.read(4)
+    data = f.read(n)
+    full = (key * (n // 4 + 1))[:n]
+    return first & 15, (int.from_bytes(data, "big") ^ int.from_bytes(full, "big")).to_bytes(n, "big")
+
+
+def p_ws(c, f, rest, req):
+    """A WebSocket echo; the messages "ping", "pieces", "bye" and others do something special."""
+    key = req["headers"]["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+    if rest == ["badaccept"]:
+        accept = accept.swapcase()
+    chosen = req["headers"].get("sec-websocket-protocol", "").split(",")[-1].strip()
+    if rest == ["badprotocol"]:
+        chosen = "never.offered"
+    head = "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Accept: %s\r\n"
+    if chosen:
+        head += "Sec-WebSocket-Protocol: %s\r\n" % chosen
+    c.sendall((head % accept + "\r\n").encode() + ws_frame(1, b"welcome"))
+    special = {
+        b"ping": ws_frame(9, b"are you there"),
+        b"pieces": ws_frame(1, b"one ", 0) + ws_frame(9, b"") + ws_frame(0, b"two", 0x80),
+        b"masked": bytes([0x81, 0x81, 0, 0, 0, 0, 65]),
+        b"reserved": ws_frame(1, b"x", 0xC0),
+        b"lonely": ws_frame(0, b"x"),
+        b"unknown": ws_frame(3, b"x"),
+        b"huge": bytes([0x82, 127]) + struct.pack(">Q", 1 << 62),
+        b"longping": ws_frame(9, b"x" * 126),
+    }
+    while True:
+        opcode, data = ws_read(f)
+        if opcode == 10:
+            c.sendall(ws_frame(1, b"pong " + data))
+        elif opcode == 9:
+            c.sendall(ws_frame(10, data))
+        elif opcode == 8:
+            c.sendall(ws_frame(8, data))
+            count("gone")
+            raise Gone()
+        elif data == b"bye":
+            c.sendall(ws_frame(8, struct.pack(">H", 1001) + b"going away"))
+            assert ws_read(f)[0] == 8
+            count("gone")
+            raise Gone()
+        elif data == b"drop":
+            raise Gone()
+        else:
+            c.sendall(special.get(data) or ws_frame(opcode, data))
+
+
 def p_slow(c, f, rest, req):
     time.sleep(float(rest[0]))
     answer(c, 200, b"slept")
@@ -184,6 +248,7 @@ PATHS = {
     "status": p_status,
     "redirect": p_redirect,
     "upgrade": p_upgrade,
+    "ws": p_ws,
     "slow": p_slow,
     "endless": p_endless,
     "trickle": p_trickle,
@@ -208,6 +273,7 @@ PATHS = {
     ),
     "close": p_raw(b""),
     "reset": lambda c, f, rest, req: reset(c),
+    "deaf": lambda c, f, rest, req: time.sleep(5),
     "hang": lambda c, f, rest, req: wait_gone(c),
     "stats": lambda c, f, rest, req: answer(c, 200, json.dumps(counts).encode()),
 }
@@ -243,9 +309,9 @@ def serve_one(c, f):
     method, target, _ = first.split(" ", 2)
     if method == "CONNECT":
         relay(c, f, target)
-    lazy = target.startswith("/early")
+    lazy = target.startswith(("/early", "/deaf"))
     body = b"" if lazy else read_body(f, headers)
-    if lazy:
+    if target.startswith("/early"):
         answer(c, 413, b"too large", ["Connection: close"])
         read_body(f, headers)
         raise Gone()
@@ -256,17 +322,39 @@ def serve_one(c, f):
     PATHS.get(parts[0], lambda *a: answer(c, 404, b"no such path"))(c, f, parts[1:], req)
 
 
+def handshake(c, context):
+    tls = context.wrap_socket(c, server_side=True, do_handshake_on_connect=False)
+    try:
+        tls.do_handshake()
+        return tls
+    except ssl.SSLError:
+        # Not closed with unread bytes: that would reset the connection and lose the alert.
+        raw = socket.socket(fileno=tls.detach())
+        raw.settimeout(2)
+        raw.shutdown(socket.SHUT_WR)
+        while raw.recv(65536):
+            pass
+        raw.close()
+        raise Gone()
+
+
 def serve(c, context):
     count("connections")
     try:
         if context:
-            c = context.wrap_socket(c, server_side=True)
+            c = handshake(c, context)
             count("handshakes")
+        elif c.recv(1, socket.MSG_PEEK) == b"\x16":  # a TLS hello
+            answer(c, 400, b"this is not TLS")
+            raise Gone()
         f = c.makefile("rb")
         while True:
             serve_one(c, f)
     except (Gone, OSError, ValueError):
         pass
+    except AssertionError as e:
+        with lock:
+            counts["violations"] = counts.get("violations", []) + [str(e)]
     finally:
         try:
             if context and isinstance(c, ssl.SSLSocket):
