@@ -13,6 +13,7 @@
 
 enum {
     MAX_CONNECTIONS = 16384,
+    TURNS = 64,                   /* immediate runs in a row before a pause of 1 ms */
     IDLE_SECONDS = 120,           /* a connection that neither sends nor takes anything */
     CONNECTION_MEMORY = 64 * 1024 /* the largest request head; libmicrohttpd takes it at once */
 };
@@ -56,14 +57,29 @@ const struct plat_op_class plat_httpd_accept_class = { .name = "httpd.accept",
 /* ---- libmicrohttpd on the loop ---- */
 
 static void on_timer(uv_timer_t *timer);
+static void on_idle(uv_idle_t *idle);
 
+/*
+ * libmicrohttpd asks to be called again at once while it has something to send or to parse, but also
+ * while a TLS handshake waits for the client.  So after some turns in a row it is made to pause.
+ * "At once" is an idle handle: a timer of 0 that is set again in its own callback never lets libuv
+ * poll.
+ */
 static void run(struct plat_httpd *server)
 {
     MHD_UNSIGNED_LONG_LONG ms;
+    bool due;
 
     MHD_run(server->daemon);
-    if (MHD_get_timeout(server->daemon, &ms) == MHD_YES)
-        uv_timer_start(&server->timer, on_timer, ms, 0);
+    due = MHD_get_timeout(server->daemon, &ms) == MHD_YES;
+    if (due && ms == 0 && ++server->turns < TURNS) {
+        plat_httpd_kick(server);
+        return;
+    }
+    server->turns = 0;
+    uv_idle_stop(&server->idle);
+    if (due)
+        uv_timer_start(&server->timer, on_timer, ms ? ms : 1, 0);
     else
         uv_timer_stop(&server->timer);
 }
@@ -71,6 +87,11 @@ static void run(struct plat_httpd *server)
 static void on_timer(uv_timer_t *timer)
 {
     run(timer->data);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    run(idle->data);
 }
 
 static void on_event(uv_poll_t *poll, int status, int events)
@@ -82,7 +103,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
 void plat_httpd_kick(struct plat_httpd *server)
 {
-    uv_timer_start(&server->timer, on_timer, 0, 0);
+    uv_idle_start(&server->idle, on_idle);
 }
 
 /* ---- requests on their way to Lua ---- */
@@ -179,8 +200,9 @@ static bool watch_daemon(struct plat_httpd *server)
     if (!info || uv_poll_init(uv, &server->poll, info->epoll_fd))
         return false;
     uv_timer_init(uv, &server->timer);
-    server->poll.data = server->timer.data = server;
-    server->handles = 2;
+    uv_idle_init(uv, &server->idle);
+    server->poll.data = server->timer.data = server->idle.data = server;
+    server->handles = 3;
     uv_unref((uv_handle_t *)&server->timer); /* serves connections, which the poll stands for */
     return uv_poll_start(&server->poll, UV_READABLE, on_event) == 0;
 }
@@ -233,6 +255,7 @@ void plat_httpd_free(struct plat_httpd *server)
         plat_httpd_req_cut(req);
     if (server->handles) { /* before the daemon closes the descriptor that is polled */
         uv_close((uv_handle_t *)&server->timer, on_closed);
+        uv_close((uv_handle_t *)&server->idle, on_closed);
         uv_close((uv_handle_t *)&server->poll, on_closed);
     }
     MHD_stop_daemon(server->daemon); /* completes all requests */

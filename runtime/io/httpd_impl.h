@@ -11,6 +11,8 @@ struct plat_httpd {
     struct MHD_Daemon *daemon;
     uv_poll_t poll; /* on the daemon's epoll descriptor */
     uv_timer_t timer;
+    uv_idle_t idle; /* active while libmicrohttpd has more to do */
+    int turns;
     int handles;                     /* not yet closed */
     struct plat_httpd_req *requests; /* all that have a connection */
     struct plat_httpd_req *ready, **ready_tail;

@@ -1,4 +1,8 @@
-/* The connection after a switch of protocols: bytes both ways. */
+/*
+ * The connection after a switch of protocols: bytes both ways.  Inside TLS the descriptor is one end
+ * of a socket pair, and libmicrohttpd 0.9.75 copies between it and the client four bytes at a time
+ * (the head of the answer has taken all of the connection's memory): right, but slow.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

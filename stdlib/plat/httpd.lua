@@ -33,7 +33,7 @@ Server.__index = Server
 
 --- Sends what a stream gives until it ends or the client is gone, whichever comes first.
 local function pump(req, resp)
-  local _stream <close> = setmetatable({}, {
+  local _ <close> = setmetatable({}, {
     __close = function()
       resp.stream:close()
     end,
@@ -41,11 +41,9 @@ local function pump(req, resp)
   fault.must({ op = "httpd.serve", object = req.path }, req:start(resp.status or 200, resp.headers))
   local _, first = task.race({
     function()
-      for chunk in resp.stream.read, resp.stream do
-        if not req:write(chunk) then
-          return
-        end
-      end
+      repeat
+        local chunk = resp.stream:read()
+      until not chunk or not req:write(chunk)
     end,
     function()
       req:wait_gone()
@@ -72,7 +70,7 @@ end
 
 --- Answers one request; a handler that fails costs its client a 500 and nobody else anything.
 local function answer(server, req)
-  local _req <close> = req
+  local _ <close> = req
   local ok, err = xpcall(function()
     local resp = server._handler(req)
     if resp then
