@@ -98,12 +98,12 @@ end
 local function read_vars_beside(self, dir)
   if fs.stat(dir .. "/group_vars") then
     for name, group in pairs(self.tree.groups_by_name) do
-      read_vars(dir .. "/group_vars", name, group.vars)
+      read_vars(dir .. "/group_vars", name, group.file_vars)
     end
   end
   if fs.stat(dir .. "/host_vars") then
     for name, host in pairs(self.tree.hosts_by_name) do
-      read_vars(dir .. "/host_vars", name, host.vars)
+      read_vars(dir .. "/host_vars", name, host.file_vars)
     end
   end
 end
@@ -290,9 +290,7 @@ function Inventory:list()
       entry.hosts = json.array(list.copy(group.hosts))
     end
     if #group.children > 0 then
-      local children = table.move(group.children, 1, #group.children, 1, {})
-      table.sort(children)
-      entry.children = json.array(children)
+      entry.children = json.array(list.copy(group.children))
     end
     if not list.is_empty(entry) then
       out[name] = entry

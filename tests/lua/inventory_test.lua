@@ -1,7 +1,9 @@
 local builtin = require("plat.inventory.builtin")
 local fs = require("prim.fs")
 local inventory = require("plat.inventory")
+local json = require("plat.json")
 local list = require("plat.list")
+local literal = require("plat.inventory.literal")
 local names = require("plat.inventory.names")
 local schedule = require("plat.schedule")
 local yaml = require("plat.yaml")
@@ -198,7 +200,51 @@ return {
     t.equal(web.vars, { http_port = 80, name = "a b", debug = true, color = "blue" })
     local db = inv:hosts("db-1")[1]
     t.equal({ db.address, db.vars.ansible_port, db.vars.http_port }, { "10.0.0.1", 2222, 90 })
-    t.equal(inv:list().site, { children = { "db", "web" } })
+    t.equal(inv:list().site, { children = { "web", "db" } })
+  end,
+
+  ["INI values are Python literals or text"] = function(t)
+    for text, want in pairs({
+      ["80"] = 80,
+      ["-3"] = -3,
+      ["1.50"] = 1.5,
+      ["1e3"] = 1000.0,
+      ["0x10"] = 16,
+      ["007"] = "007",
+      ["True"] = true,
+      ["true"] = "true",
+      ["None"] = json.null,
+      ["'a b'"] = "a b",
+      ["'it\\'s'"] = "it's",
+      ["[1, 'two', [3,]]"] = { 1, "two", { 3 } },
+      ["(1, 2)"] = { 1, 2 },
+      ["{'a': 1, 'b': {}}"] = { a = 1, b = {} },
+      ["[1, 2"] = "[1, 2",
+      ["[1 2]"] = "[1 2]",
+      ["1.2.3.4"] = "1.2.3.4",
+      ["'open"] = "'open",
+      [("["):rep(60)] = ("["):rep(60),
+      [""] = "",
+    }) do
+      t.equal(literal.read(text), want, text)
+    end
+  end,
+
+  ["hosts and groups keep the order of the file"] = function(t)
+    local inv = load_text(
+      t,
+      "zoo:\n  hosts:\n    z2:\n    a1: {x: 1}\n    'm:1': {}\nant:\n  hosts: {q: {}, b: {}}\n"
+    )
+    t.equal(host_names(inv), { "z2", "a1", "m:1", "q", "b" })
+    t.equal(inv:list().all.children, { "ungrouped", "zoo", "ant" })
+  end,
+
+  ["group_vars win over the variables of groups in the inventory"] = function(t)
+    local dir = t.tmp()
+    put(dir .. "/inv.yml", "web: {hosts: {w1: {c: 4}}, vars: {a: 1, b: 1, c: 1}}\n")
+    put(dir .. "/group_vars/all.yml", "a: 2\nc: 2\n")
+    put(dir .. "/host_vars/w1.yml", "c: 3\n")
+    t.equal(inventory.load(dir):hosts("w1")[1].vars, { a = 2, b = 1, c = 3 })
   end,
 
   ["YAML: nested groups, the nearer variable wins"] = function(t)

@@ -17,5 +17,8 @@ platrun:
       password: platrun-sandbox
       statefulset: dremio-executor
       min: 1
-      executors: 5
+      executors:
+        tz: Europe/Berlin
+        business: {days: mon-fri, from: "07:30", to: "20:00", executors: 6}
+        otherwise: 2
 ]]

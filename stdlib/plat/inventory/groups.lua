@@ -13,7 +13,12 @@ Tree.__index = Tree
 --- Returns an empty tree: the groups "all" and "ungrouped".
 ---@return plat.inventory.Tree
 function M.new()
-  local self = setmetatable({ groups_by_name = {}, hosts_by_name = {}, host_order = {} }, Tree)
+  local self = setmetatable({
+    groups_by_name = {},
+    group_order = {},
+    hosts_by_name = {},
+    host_order = {},
+  }, Tree)
   self:group("all")
   self:group("ungrouped")
   return self
@@ -23,8 +28,9 @@ end
 function Tree:group(name)
   local group = self.groups_by_name[name]
   if not group then
-    group = { name = name, hosts = {}, children = {}, vars = {} }
+    group = { name = name, hosts = {}, children = {}, vars = {}, file_vars = {} }
     self.groups_by_name[name] = group
+    self.group_order[#self.group_order + 1] = name
   end
   return group
 end
@@ -33,7 +39,7 @@ end
 function Tree:host(name, group)
   local host = self.hosts_by_name[name]
   if not host then
-    host = { name = name, vars = {} }
+    host = { name = name, vars = {}, file_vars = {} }
     self.hosts_by_name[name] = host
     self.host_order[#self.host_order + 1] = name
   end
@@ -78,8 +84,10 @@ function Tree:finish()
     end
   end
   local all = self.groups_by_name.all
-  for name in pairs(self.groups_by_name) do
-    if name ~= "all" and not has_parent[name] then
+  all.children = list.without(all.children, "ungrouped")
+  table.insert(all.children, 1, "ungrouped")
+  for _, name in ipairs(self.group_order) do
+    if name ~= "all" and name ~= "ungrouped" and not has_parent[name] then
       all.children[#all.children + 1] = name
     end
   end
@@ -145,15 +153,19 @@ function Tree:groups_of(host)
   return names
 end
 
---- Returns the variables of a host: those of "all", of its groups from far to near, then its own.
+--- Returns the variables of a host, as Ansible's precedence has it: from the inventory its groups
+--- from far to near; from group_vars "all", then its groups; from the inventory its own; from
+--- host_vars its own.
 ---@param name string
 ---@return table
 function Tree:vars_of(name)
-  local vars = {}
+  local from_inventory, from_files = {}, {}
   for _, group in ipairs(self:groups_of(name)) do
-    vars = list.merge(vars, self.groups_by_name[group].vars)
+    from_inventory = list.merge(from_inventory, self.groups_by_name[group].vars)
+    from_files = list.merge(from_files, self.groups_by_name[group].file_vars)
   end
-  vars = list.merge(vars, self.hosts_by_name[name].vars)
+  local host = self.hosts_by_name[name]
+  local vars = list.merge(from_inventory, from_files, host.vars, host.file_vars)
   vars.ansible_group_priority = nil
   return vars
 end

@@ -1,28 +1,12 @@
 --- Inventories as INI text: `[group]`, `[group:children]`, `[group:vars]`, hosts with variables.
 local fault = require("plat.fault")
+local literal = require("plat.inventory.literal")
 local names = require("plat.inventory.names")
 
 local M = {}
 
 local function fail(file, number, msg)
   fault.raise("parse", nil, { msg = ("%s:%d: %s"):format(file.name, number, msg), where = "" })
-end
-
---- Reads a value as Ansible does: Python literals become values, all else is text.
-local function literal(text)
-  local quoted = text:match("^'([^']*)'$") or text:match('^"([^"]*)"$')
-  if quoted then
-    return quoted
-  elseif text == "True" then
-    return true
-  elseif text == "False" then
-    return false
-  elseif text:find("^[+-]?[1-9]%d*$") or text == "0" then
-    return math.tointeger(text) or text
-  elseif text:find("^[+-]?%d+%.%d+$") then
-    return tonumber(text)
-  end
-  return text
 end
 
 --- Splits a line into words; quotes keep blanks together, "#" after a blank ends the line.
@@ -69,7 +53,7 @@ local function add_hosts(tree, group, file, number, line)
       if not key then
         fail(file, number, ('expected KEY=VALUE, got "%s"'):format(words[i]))
       end
-      host.vars[key] = literal(value)
+      host.vars[key] = literal.read(value)
     end
   end
 end
@@ -79,7 +63,7 @@ local function add_var(_, group, file, number, line)
   if not key or key == "" then
     fail(file, number, ('expected KEY=VALUE, got "%s"'):format(line))
   end
-  group.vars[key] = literal(value)
+  group.vars[key] = literal.read(value)
 end
 
 local function add_child(tree, group, file, number, line)

@@ -62,7 +62,9 @@ local function add_group(tree, file, name, value, path)
   set_vars(file, group.vars, value.vars, join(path, "vars"))
   local hosts = value.hosts
   hosts = type(hosts) == "string" and { [hosts] = json.null } or hosts
-  for text, vars in pairs(mapping(file, hosts, join(path, "hosts"))) do
+  hosts = mapping(file, hosts, join(path, "hosts"))
+  for _, text in ipairs(locate.keys(file.text, join(path, "hosts"), hosts)) do
+    local vars = hosts[text]
     local expanded, problem = names.expand(text)
     if not expanded then
       fail(file, join(join(path, "hosts"), text), problem)
@@ -71,7 +73,9 @@ local function add_group(tree, file, name, value, path)
       set_vars(file, tree:host(host, group).vars, vars, join(join(path, "hosts"), text))
     end
   end
-  for child, inner in pairs(mapping(file, value.children, join(path, "children"))) do
+  local children = mapping(file, value.children, join(path, "children"))
+  for _, child in ipairs(locate.keys(file.text, join(path, "children"), children)) do
+    local inner = children[child]
     local deeper = join(join(path, "children"), child)
     local ok, problem = tree:child(group, child)
     if not ok then
@@ -95,7 +99,8 @@ function M.read(tree, file)
       elseif document.plugin then
         fail(file, { "plugin" }, "inventory plugins are not supported")
       end
-      for name, value in pairs(document) do
+      for _, name in ipairs(locate.keys(file.text, {}, document)) do
+        local value = document[name]
         if name == "platrun" then
           found = services.merge(found or {}, services.read(value, file))
         else
