@@ -122,63 +122,51 @@ static void hide_echo(int fd)
 
 /* ---- a line ---- */
 
-static struct reader {
+struct reader {
     uv_poll_t poll;
-    struct plat_tty_line *line; /* NULL: no read is under way */
+    struct plat_tty_line *line;
     int fd;
     bool own_fd; /* a descriptor of our own, with its own O_NONBLOCK */
     int flags;   /* else: the flags to put back */
     bool hidden;
-    bool polling;
-} reader;
+};
 
-static void let_go(void)
-{
-    struct plat_tty_line *line = reader.line;
-
-    if (reader.hidden)
-        show_echo();
-    if (reader.own_fd)
-        close(reader.fd);
-    else
-        fcntl(reader.fd, F_SETFL, reader.flags);
-    reader.line = NULL;
-    plat_op_release(&line->op);
-}
+static struct reader *reading; /* one question at a time, because there is one person */
 
 static void on_closed(uv_handle_t *handle)
 {
-    (void)handle;
-    let_go();
+    struct reader *r = handle->data;
+
+    if (r->own_fd)
+        close(r->fd);
+    plat_op_release(&r->line->op);
+    free(r);
 }
 
-/* The descriptor may be closed only after the poll handle. */
-static void stop_reading(void)
+/* The poll handle goes last: its descriptor must not be closed before. */
+static void stop_reading(struct reader *r)
 {
-    if (reader.hidden)
+    reading = NULL;
+    if (r->hidden)
         show_echo();
-    reader.hidden = false;
-    if (reader.polling)
-        uv_close((uv_handle_t *)&reader.poll, on_closed);
-    else
-        let_go();
-    reader.polling = false;
-}
-
-static void end_line(void)
-{
-    struct plat_tty_line *line = reader.line;
-
-    plat_op_ready(&line->op);
-    stop_reading();
+    if (!r->own_fd)
+        fcntl(r->fd, F_SETFL, r->flags);
+    if (r->poll.data)
+        uv_close((uv_handle_t *)&r->poll, on_closed);
+    else {
+        r->poll.data = r;
+        on_closed((uv_handle_t *)&r->poll);
+    }
 }
 
 /* Byte by byte: what follows the newline belongs to the next reader.  True: the line has ended. */
-static bool read_some(struct plat_tty_line *line)
+static bool read_some(struct reader *r)
 {
+    struct plat_tty_line *line = r->line;
+
     for (;;) {
         char c;
-        ssize_t n = read(reader.fd, &c, 1);
+        ssize_t n = read(r->fd, &c, 1);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -199,20 +187,27 @@ static bool read_some(struct plat_tty_line *line)
     }
 }
 
+static void end_line(struct reader *r)
+{
+    plat_op_ready(&r->line->op);
+    stop_reading(r);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-    (void)poll;
+    struct reader *r = poll->data;
+
     (void)events;
     if (status < 0)
-        plat_err_errno(&reader.line->err, -status, "tty.read_line", "cannot read");
-    if (status < 0 || read_some(reader.line))
-        end_line();
+        plat_err_errno(&r->line->err, -status, "tty.read_line", "cannot read");
+    if (status < 0 || read_some(r))
+        end_line(r);
 }
 
 static void cancel_line(struct plat_op *op)
 {
-    if (reader.line && op == &reader.line->op)
-        stop_reading();
+    if (reading && op == &reading->line->op)
+        stop_reading(reading);
 }
 
 const struct plat_op_class plat_tty_line_class = {
@@ -221,46 +216,54 @@ const struct plat_op_class plat_tty_line_class = {
 
 /* O_NONBLOCK belongs to the open file, which the shell shares: so the same file is opened again
  * where that is possible.  Not for regular files, whose position would be lost. */
-static void take_fd(int fd)
+static void take_fd(struct reader *r, int fd)
 {
     char path[40];
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    reader.flags = fcntl(fd, F_GETFL);
-    reader.fd =
+    r->flags = fcntl(fd, F_GETFL);
+    r->fd =
         lseek(fd, 0, SEEK_CUR) >= 0 ? -1 : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    reader.own_fd = reader.fd >= 0;
-    if (!reader.own_fd)
-        reader.fd = fd;
+    r->own_fd = r->fd >= 0;
+    if (!r->own_fd)
+        r->fd = fd;
+}
+
+static bool refuse(struct plat_tty_line *line, enum plat_err_kind kind, const char *msg)
+{
+    plat_err_set(&line->err, kind, 0, "tty.read_line", "%s", msg);
+    plat_op_release(&line->op);
+    return false;
 }
 
 bool plat_tty_read_line(struct plat_tty_line *line, int fd, bool echo)
 {
+    struct reader *r;
     int rc;
 
-    if (reader.line || reader.polling) {
-        plat_err_set(&line->err, PLAT_ERR_REFUSED, 0, "tty.read_line", "another question is open");
-        plat_op_release(&line->op);
-        return false;
-    }
-    take_fd(fd);
-    reader.line = line;
-    reader.hidden = !echo;
+    if (reading)
+        return refuse(line, PLAT_ERR_REFUSED, "another question is open");
+    r = calloc(1, sizeof(*r));
+    if (!r)
+        return refuse(line, PLAT_ERR_IO, "out of memory");
+    reading = r;
+    take_fd(r, fd);
+    r->line = line;
+    r->hidden = !echo;
     if (!echo)
-        hide_echo(reader.fd);
-    rc = uv_poll_init(plat_loop_uv(line->op.loop), &reader.poll, reader.fd);
+        hide_echo(r->fd);
+    rc = uv_poll_init(plat_loop_uv(line->op.loop), &r->poll, r->fd);
     if (rc == 0) {
-        reader.polling = true;
-        rc = uv_poll_start(&reader.poll, UV_READABLE, on_readable);
+        r->poll.data = r;
+        rc = uv_poll_start(&r->poll, UV_READABLE, on_readable);
     }
     if (rc == 0)
         return true;
-    if (rc == UV_EPERM && read_some(line)) { /* a regular file or /dev/null: never blocks */
-        end_line();
+    if (rc == UV_EPERM && read_some(r)) { /* a regular file or /dev/null: never blocks */
+        end_line(r);
         return true;
     }
-    if (!line->err.kind)
-        plat_err_errno(&line->err, -rc, "tty.read_line", "cannot wait for input");
-    stop_reading();
+    plat_err_errno(&line->err, -rc, "tty.read_line", "cannot wait for input");
+    stop_reading(r);
     return false;
 }
