@@ -110,19 +110,18 @@ end
 
 --- Looks for the file in a folder and upward, to the root of the repository or of the file system.
 ---@param dir string absolute or relative
----@return string|nil path
+---@return string|nil path short when it is in the current folder
 function M.search(dir)
+  local here = fs.realpath(".")
   local real = fs.realpath(dir)
-  local relative = dir
   while real do
-    if fs.stat(real .. "/" .. M.NAME) then
-      return relative == "." and M.NAME
-        or relative and relative .. "/" .. M.NAME
-        or real .. "/" .. M.NAME
+    local path = (real == "/" and "" or real) .. "/" .. M.NAME
+    if fs.stat(path) then
+      return real == here and M.NAME or path
     elseif real == "/" or fs.stat(real .. "/.git") then
       return nil
     end
-    real, relative = folder(real), nil
+    real = folder(real)
   end
   return nil
 end

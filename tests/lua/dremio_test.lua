@@ -305,6 +305,29 @@ local tests = {
     t.ok(err.msg:find("MASTER_DOWN", 1, true), err.msg)
   end,
 
+  ["a reading that fails with the executor that leaves is made again"] = function(t)
+    local w = open_world(3)
+    local api = connect()
+    api:login()
+    local sleep = time.sleep
+    function time.sleep(seconds) -- the executor goes while the query runs
+      w.pods[3] = nil
+      w.model:advance(time.now() + 0.2)
+      sleep(seconds)
+    end
+    local err = t.fails("http", function()
+      api:fragments()
+    end)
+    t.ok(err.msg:find("lost connectivity", 1, true), err.msg)
+    t.equal(err.code, 500)
+    w.pods[3] = { name = "dremio-executor-2", ready = true }
+    sleep(20)
+    api:fragments()
+    w.pods[3] = { name = "dremio-executor-2", ready = true }
+    sleep(20)
+    api:wait_drained("dremio-executor-0", { within = "2m" })
+  end,
+
   ["the smoke query"] = function(t)
     local w = open_world(1)
     t.ok(connect():smoke() > 0)

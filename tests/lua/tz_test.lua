@@ -122,6 +122,28 @@ return {
     end
   end,
 
+  ["os.date and os.time speak UTC"] = function(t)
+    t.equal(time.date("%Y-%m-%d %H:%M:%S", 1774746000), "2026-03-29 01:00:00")
+    t.equal(time.date("!%c", 0), "Thu Jan 01 00:00:00 1970")
+    t.equal(
+      time.date("%F %T %j %a %A %b %B %y %% %D %R", 1774746061),
+      "2026-03-29 01:01:01 088 Sun Sunday Mar March 26 % 03/29/26 01:01"
+    )
+    local c = time.date("*t", 1774746000)
+    t.equal(
+      { c.year, c.month, c.day, c.hour, c.wday, c.yday, c.isdst },
+      { 2026, 3, 29, 1, 1, 88, false }
+    )
+    t.equal(time.from_civil({ year = 2026, month = 3, day = 29, hour = 1 }), 1774746000)
+    t.equal(time.from_civil({ year = 2026, month = 3, day = 29 }), 1774746000 + 11 * 3600)
+    t.fails("invalid conversion specifier '%%Q'", function()
+      time.date("%Q", 0)
+    end)
+    t.fails("field 'day' is missing", function()
+      time.from_civil({ year = 2026, month = 3 })
+    end)
+  end,
+
   ["lengths of time for people"] = function(t)
     local want = {
       [0] = "0s",

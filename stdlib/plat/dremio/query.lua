@@ -52,6 +52,19 @@ local function await_job(session, id, about, timeout)
   end
 end
 
+--- The kinds of error that the next try meets again; others pass (a node was lost, no resources).
+local LASTING = { "PARSE", "VALIDATION", "PERMISSION", "FUNCTION", "PLAN", "UNSUPPORTED_OPERATION" }
+
+local function fail(about, job)
+  local why = job.jobState == "FAILED" and job.errorMessage or job.cancellationReason
+  local kind = (why or ""):match("^([%u_]+) ERROR")
+  fault.raise("http", about, {
+    msg = ("%s: %s"):format(job.jobState:lower(), why or "no reason given"),
+    reason = job.jobState,
+    code = list.contains(LASTING, kind) and 400 or 500, -- as a status would say it
+  })
+end
+
 local function read_rows(session, id, about)
   local rows, total = {}
   repeat
@@ -104,12 +117,7 @@ function M.run(session, query, timeout)
   local job = await_job(session, id, about, timeout)
   finished = true
   if job.jobState ~= "COMPLETED" then
-    local why = job.jobState == "FAILED" and job.errorMessage or job.cancellationReason
-    fault.raise("http", about, {
-      msg = ("%s: %s"):format(job.jobState:lower(), why or "no reason given"),
-      reason = job.jobState,
-      code = 400,
-    })
+    fail(about, job)
   end
   return read_rows(session, id, about), id
 end

@@ -320,8 +320,13 @@ function Model:submit(text, user)
   local planned, problem = plan(text)
   local job = self:start_job(text, user, "REST", self.time, { length = RUN_TIME })
   local rows, names
+  if planned and planned.table == "fragments" then -- asks every executor, so it runs there itself
+    job.hosts = list.map(self:registered(), function(node)
+      return node.name
+    end)
+  end
   if planned then
-    rows = planned.table and tables.rows(self, planned.table, job) or { {} }
+    rows = planned.table and tables.rows(self, planned.table) or { {} }
     rows, names = query.run(planned.query, planned.columns, rows)
   end
   if not rows then

@@ -96,18 +96,12 @@ function BUILD.nodes(model)
   return rows
 end
 
---- One row for each executor a running job works on. A query of this table itself runs on every
---- executor, as the real one does: a reader has to leave its own job out.
-function BUILD.fragments(model, reader)
+--- One row for each executor a running job works on. A query of this table runs on every executor,
+--- so it sees itself: a reader has to leave its own job out.
+function BUILD.fragments(model)
   local rows = {}
   for _, job in ipairs(model:active_jobs()) do
-    local hosts = job == reader and {} or job.hosts
-    if job == reader then
-      for _, node in ipairs(model:registered()) do
-        hosts[#hosts + 1] = node.name
-      end
-    end
-    for minor, name in ipairs(hosts) do
+    for minor, name in ipairs(job.hosts) do
       rows[#rows + 1] = {
         hostname = model:hostname(name),
         queryId = job.id,
@@ -156,11 +150,10 @@ end
 --- Returns the rows of a table as they are now, or nil for an unknown table.
 ---@param model table
 ---@param name string
----@param reader? table the job that reads
 ---@return table[]|nil rows
-function M.rows(model, name, reader)
+function M.rows(model, name)
   local build = BUILD[name]
-  return build and build(model, reader)
+  return build and build(model)
 end
 
 return M
