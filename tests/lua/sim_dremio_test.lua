@@ -200,6 +200,7 @@ return {
 
   ["faults that cannot be made say so"] = function(t)
     local w = cluster(1)
+    t.ok(w.model:fault("query:0.5:dremio-executor-0"))
     t.equal(
       { w.model:fault("query", { "5", "dremio-executor-9" }) },
       { nil, "no executor dremio-executor-9" }

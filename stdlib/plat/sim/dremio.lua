@@ -256,13 +256,21 @@ function Model:start_job(text, user, kind, at, opts)
   return job
 end
 
---- Brings a fault about: "query" is a long query, on the highest executor or a named one.
+--- Brings a fault about: "query" is a long query, on the highest executor or a named one. One text
+--- will do: "query:20:dremio-executor-3".
 ---@param name string
----@param args string[] minutes, pod name?
+---@param args? string[] minutes, pod name?
 ---@return string|nil text what was done
 ---@return string? problem
 function Model:fault(name, args)
   self:advance(self.clock and self.clock() or self.time)
+  if not args then
+    args = {}
+    for word in (name .. ":"):gmatch("([^:]*):") do
+      args[#args + 1] = word
+    end
+    name = table.remove(args, 1)
+  end
   local minutes = tonumber(args[1])
   if name ~= "query" or not minutes then
     return nil, ('unknown fault "%s": expected query and its minutes'):format(name)
