@@ -31,42 +31,51 @@ static bool wait_readable(int fd, const char *path, struct plat_err *err)
     return true;
 }
 
+/* Reads once: bytes, 0 at the end of the file, -1 with errno.  At the ceiling one more byte tells
+ * the end of the file from too much. */
+static ssize_t read_step(int fd, struct plat_buf *ret, size_t step)
+{
+    size_t space = ret->max - ret->len, want = space < step ? space : step;
+    char probe, *room = want ? plat_buf_room(ret, want) : &probe;
+    ssize_t n;
+
+    if (!room) {
+        errno = ENOMEM;
+        return -1;
+    }
+    n = read(fd, room, want ? want : 1);
+    if (n > 0 && !want) {
+        errno = EFBIG;
+        return -1;
+    }
+    if (n > 0)
+        plat_buf_grew(ret, (size_t)n);
+    return n;
+}
+
 bool plat_fs_read(const char *path, struct plat_buf *ret, struct plat_err *err)
 {
     PLAT_CLEANUP(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     size_t step = READ_STEP;
     struct stat st;
+    ssize_t n;
 
     if (fd < 0 || fstat(fd, &st))
         return plat_err_errno(err, errno, "fs.read", "cannot read \"%s\"", path);
-    if (S_ISREG(st.st_mode) && st.st_size > 0)
-        step = (uintmax_t)st.st_size < ret->max - ret->len ? (size_t)st.st_size + 1 : READ_STEP;
-
-    for (;;) {
-        size_t space = ret->max - ret->len;
-        char probe;
-        /* at the ceiling, one more byte tells the end of the file from too much */
-        char *room = space ? plat_buf_room(ret, space < step ? space : step) : &probe;
-        ssize_t n;
-
-        if (!room)
-            return plat_err_errno(err, ENOMEM, "fs.read", "cannot read \"%s\"", path);
-        n = read(fd, room, !space ? 1 : space < step ? space : step);
-        if (n == 0)
-            return true;
-        if (n > 0 && !space)
+    if (S_ISREG(st.st_mode) && st.st_size >= READ_STEP)
+        step = (size_t)st.st_size + 1; /* all at once */
+    while ((n = read_step(fd, ret, step)) != 0) {
+        if (n > 0 || errno == EINTR)
+            continue;
+        if (errno == EFBIG)
             return plat_err_set(err, PLAT_ERR_REFUSED, EFBIG, "fs.read",
                                 "\"%s\" is larger than %zu bytes", path, ret->max);
-        if (n > 0) {
-            plat_buf_grew(ret, (size_t)n);
-            step = READ_STEP;
-        } else if (errno == EAGAIN) {
-            if (!wait_readable(fd, path, err))
-                return false;
-        } else if (errno != EINTR) {
+        if (errno != EAGAIN)
             return plat_err_errno(err, errno, "fs.read", "cannot read \"%s\"", path);
-        }
+        if (!wait_readable(fd, path, err))
+            return false;
     }
+    return true;
 }
 
 static const char *type_name(mode_t mode)

@@ -77,8 +77,8 @@ bool plat_fs_truncate(int fd, int64_t size, struct plat_err *err);
 /* Takes disk space for `bytes` more without changing the size, so that they cannot fail later. */
 bool plat_fs_reserve(int fd, int64_t bytes, struct plat_err *err);
 
-/* Takes an exclusive flock without waiting; the file is made (0600) if missing.  -1: failed; when it
- * is held, the kind is PLAT_ERR_REFUSED, and *ret_holder gets the file's text (at most size - 1
+/* Takes an exclusive flock without waiting; the file is made (0600) if missing.  -1: failed; when
+ * it is held, the kind is PLAT_ERR_REFUSED, and *ret_holder gets the file's text (at most size - 1
  * bytes, ended by '\0'; "" when it has none).  `text` (may be NULL) replaces the file's text. */
 int plat_fs_lock(const char *path, const char *text, char *ret_holder, size_t size,
                  struct plat_err *err);

@@ -60,8 +60,8 @@ static void on_timer(uv_timer_t *timer);
 static void on_idle(uv_idle_t *idle);
 
 /*
- * libmicrohttpd asks to be called again at once while it has something to send or to parse, but also
- * while a TLS handshake waits for the client.  So after some turns in a row it is made to pause.
+ * libmicrohttpd asks to be called again at once while it has something to send or to parse, but
+ * also while a TLS handshake waits for the client.  So after some turns in a row it has to pause.
  * "At once" is an idle handle: a timer of 0 that is set again in its own callback never lets libuv
  * poll.
  */

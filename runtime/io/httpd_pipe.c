@@ -1,7 +1,7 @@
 /*
- * The connection after a switch of protocols: bytes both ways.  Inside TLS the descriptor is one end
- * of a socket pair, and libmicrohttpd 0.9.75 copies between it and the client four bytes at a time
- * (the head of the answer has taken all of the connection's memory): right, but slow.
+ * The connection after a switch of protocols: bytes both ways.  Inside TLS the descriptor is one
+ * end of a socket pair, and libmicrohttpd 0.9.75 copies between it and the client four bytes at a
+ * time (the head of the answer has taken all of the connection's memory): right, but slow.
  */
 #include <errno.h>
 #include <stdlib.h>

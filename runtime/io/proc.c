@@ -365,11 +365,6 @@ bool plat_proc_signal(struct plat_proc *proc, int signo, struct plat_err *err)
     return true;
 }
 
-bool plat_proc_has_ended(const struct plat_proc *proc)
-{
-    return proc->phase == ENDED;
-}
-
 int plat_proc_status(const struct plat_proc *proc)
 {
     return proc->status;

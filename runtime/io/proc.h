@@ -1,12 +1,13 @@
 /*
- * Local programs.  A plat_proc is one child in a process group of its own, its three streams and its
- * end, watched on the loop by a pidfd.
+ * Local programs.  A plat_proc is one child in a process group of its own, its three streams and
+ * its end, watched on the loop by a pidfd.
  *
  * Two ways to use one.  *Collected*: all output is kept up to a ceiling, and the end waits for it.
  * *Streamed*: output is read in pieces; a child whose output nobody reads is stopped by its pipe.
  *
- * Ending early (timeout, ceiling, cancel, free): SIGTERM to the group; after `grace` seconds, or as
- * soon as the leader has ended and the pipes are closed, SIGKILL to what is left; then it is reaped.
+ * Ending early (timeout, ceiling, cancel, free): SIGTERM to the group; after `grace` seconds, or
+ * as soon as the leader has ended and the pipes are closed, SIGKILL to what is left; then it is
+ * reaped.
  */
 #pragma once
 
@@ -69,8 +70,7 @@ const struct plat_buf *plat_proc_output(const struct plat_proc *proc, int stream
 void plat_proc_consume(struct plat_proc *proc, int stream, size_t n);
 
 bool plat_proc_output_ended(const struct plat_proc *proc); /* both streams, nothing left to take */
-bool plat_proc_has_ended(const struct plat_proc *proc);
-int plat_proc_status(const struct plat_proc *proc); /* as of waitpid, once it has ended */
+int plat_proc_status(const struct plat_proc *proc);        /* as of waitpid, once it has ended */
 pid_t plat_proc_pid(const struct plat_proc *proc);
 
 /* Why it was ended early, or why stdin failed; kind 0: nothing went wrong on our side. */
