@@ -36,7 +36,7 @@ static bool wait_readable(int fd, const char *path, struct plat_err *err)
 static ssize_t read_step(int fd, struct plat_buf *ret, size_t step)
 {
     size_t space = ret->max - ret->len, want = space < step ? space : step;
-    char probe, *room = want ? plat_buf_room(ret, want) : &probe;
+    char probe = 0, *room = want ? plat_buf_room(ret, want) : &probe;
     ssize_t n;
 
     if (!room) {

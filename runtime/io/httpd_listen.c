@@ -74,7 +74,7 @@ static int bind_address(const struct addrinfo *ai)
 
 static int real_port(int fd)
 {
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = { 0 };
     socklen_t len = sizeof(addr);
 
     if (getsockname(fd, (struct sockaddr *)&addr, &len))

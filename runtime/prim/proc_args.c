@@ -14,10 +14,11 @@ enum { MAX_ARGS = 65536 };
 static const char *check_text(lua_State *L, int idx, const char *what)
 {
     size_t len;
-    const char *s = lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &len) : NULL;
+    const char *s;
 
-    if (!s)
+    if (lua_type(L, idx) != LUA_TSTRING)
         luaL_error(L, "bad %s (string expected, got %s)", what, luaL_typename(L, idx));
+    s = lua_tolstring(L, idx, &len);
     if (strlen(s) != len)
         luaL_error(L, "bad %s (it contains a zero byte)", what);
     return s;
