@@ -267,6 +267,8 @@ static bool go_to(struct plat_http *h, CURLU *target, struct plat_err *err)
     h->answered = h->sent = false;
     h->redirects++;
     h->phase = HTTP_IDLE;
+    if (h->spec.connect_timeout > 0)
+        h->connect_by = uv_hrtime() + (uint64_t)(h->spec.connect_timeout * 1e9);
     return h->final_url ? http_route_begin(h, err)
                         : plat_err_set(err, PLAT_ERR_BUG, 0, OP, "out of memory");
 }

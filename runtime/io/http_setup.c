@@ -208,6 +208,15 @@ static bool setup_server_name(struct plat_http *h, struct plat_err *err)
     return true;
 }
 
+/* The net below setup_resolve(): were libcurl to see another name than we did, it may not ask. */
+static int on_resolver_start(void *state, void *reserved, void *arg)
+{
+    (void)state;
+    (void)reserved;
+    (void)arg;
+    return 1;
+}
+
 bool http_setup_route(struct plat_http *h, const struct plat_addrs *addrs, struct plat_err *err)
 {
     CURL *e = h->easy;
@@ -221,6 +230,7 @@ bool http_setup_route(struct plat_http *h, const struct plat_addrs *addrs, struc
         return no_memory(err);
     if (!setup_server_name(h, err))
         return false;
+    curl_easy_setopt(e, CURLOPT_RESOLVER_START_FUNCTION, h->resolve ? on_resolver_start : NULL);
     ok = curl_easy_setopt(e, CURLOPT_RESOLVE, h->resolve) == CURLE_OK &&
          curl_easy_setopt(e, CURLOPT_CURLU, h->route.url) == CURLE_OK &&
          /* "": not libcurl's reading of the environment either */

@@ -389,15 +389,13 @@ def main():
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind(("127.0.0.1", 0))
     s.listen(0 if "--deaf" in sys.argv else 128)
-    print(0 if path else s.getsockname()[1], flush=True)
-
     if "--deaf" in sys.argv:
-        fill = [socket.socket() for _ in range(4)]
-        for one in fill:
+        full = [socket.socket() for _ in range(4)]
+        for one in full:
             one.setblocking(False)
             one.connect_ex(s.getsockname())
-        sys.stdin.read()
-        os._exit(0)
+        time.sleep(0.05)
+    print(0 if path else s.getsockname()[1], flush=True)
 
     def accept():
         while True:
@@ -406,7 +404,8 @@ def main():
                 c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=serve, args=(c, context), daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
+    if "--deaf" not in sys.argv:
+        threading.Thread(target=accept, daemon=True).start()
     sys.stdin.read()
     os._exit(0)
 

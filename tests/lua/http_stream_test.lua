@@ -191,6 +191,22 @@ return {
     t.equal(stream:read(2), "input")
   end,
 
+  ["an upgrade over a unix socket"] = function(t)
+    local path = t.tmp() .. "/socket"
+    fake.serve(t, "--unix", path)
+    local resp = assert(http.request({
+      url = "http://docker/upgrade",
+      method = "POST",
+      upgrade = true,
+      unix_socket = path,
+      headers = fake.UPGRADE,
+    }))
+    local stream <close> = resp.stream
+    assert(stream:write("over"))
+    assert(stream:finish())
+    t.equal(table.concat(fake.read_all(stream, {})), "over[end of input]")
+  end,
+
   ["an upgrade that is refused is an ordinary answer"] = function(t)
     local resp = upgraded(t, "/refuse", { timeout = 5 })
     t.equal({ resp.status, resp.body, resp.stream }, { 403, "not you", nil })

@@ -93,10 +93,9 @@ static int on_socket(CURL *e, curl_socket_t fd, int what, void *arg, void *of_so
     if (w.fd != fd)
         uv_poll_init_socket(uv_default_loop(), &w.poll, fd);
     w.fd = fd;
-    return uv_poll_start(&w.poll,
-                         (what & CURL_POLL_IN ? UV_READABLE : 0) |
-                             (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
-                         on_poll);
+    return uv_poll_start(
+        &w.poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
+        on_poll);
 }
 
 static int on_timeout(CURLM *m, long ms, void *arg)
