@@ -154,7 +154,9 @@ end
 local function header_list(headers)
   local lines = {}
   for name, value in pairs(headers or {}) do
-    lines[#lines + 1] = name .. ": " .. tostring(value)
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      lines[#lines + 1] = name .. ": " .. tostring(one)
+    end
   end
   return lines
 end
@@ -270,7 +272,7 @@ end
 ---@class plat.effect.HttpRequest
 ---@field method string
 ---@field url string
----@field headers? table<string, string>
+---@field headers? table<string, string|string[]>
 ---@field query? table<string, any>
 ---@field body? string
 ---@field endpoint? table `{ ca, cert, key, insecure, server_name, unix_socket, proxy }`

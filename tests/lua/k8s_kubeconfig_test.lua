@@ -5,6 +5,8 @@ local fs = require("prim.fs")
 local hash = require("plat.hash")
 local k8s = require("plat.k8s")
 local kubeconfig = require("plat.k8s.kubeconfig")
+local stub = load(assert(require("prim.fs").read("tests/lua/k8s_stub.lua")), "@k8s_stub.lua")()
+local task = require("plat.task")
 
 -- CN=jane, valid from 2024-01-01 to 2025-03-01.
 local EXPIRED = [[
@@ -263,5 +265,61 @@ return {
       { op = "k8s.connect", target = "cluster c" }
     )
     t.match(err.msg, "exit 3: login expired")
+  end,
+
+  ["a plugin runs once, until its token expires or is refused"] = function(t)
+    local dir = t.tmp()
+    local script = ([[
+apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{name: c, cluster: {server: "https://stub:1"}}]
+users:
+- name: jane
+  user:
+    as: boss
+    as-groups: [one, two]
+    exec:
+      apiVersion: client.authentication.k8s.io/v1
+      command: sh
+      env: [{name: GREETING, value: hello}]
+      args:
+      - -c
+      - |
+        echo x >> %s/runs; n=$(wc -l < %s/runs)
+        case $KUBERNETES_EXEC_INFO in *'"interactive":false'*) ;; *) exit 9;; esac
+        printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",'
+        printf '"status":{"token":"%%s-%%s"}}' "$GREETING" "$n"
+contexts: [{name: c, context: {cluster: c, user: jane}}]
+]]):format(dir, dir)
+    assert(fs.write(dir .. "/config", script, { mode = 384 }))
+    local accepted = "Bearer hello-1"
+    local requests = stub.open(t, {
+      ["GET /version"] = function(req)
+        if req.headers.Authorization == accepted then
+          return { body = { gitVersion = "v1" } }
+        end
+        return { status = 401, body = stub.status(401, "Unauthorized", "Unauthorized") }
+      end,
+    })
+    local client = k8s.connect({ kubeconfig = dir .. "/config" })
+    task.all({
+      function()
+        client:version()
+      end,
+      function()
+        client:version()
+      end,
+    })
+    t.equal(#requests, 2)
+    t.equal(assert(fs.read(dir .. "/runs")), "x\n", "two tasks, one run")
+    t.equal(requests[1].headers["Impersonate-User"], "boss")
+    t.equal(requests[1].headers["Impersonate-Group"], { "one", "two" })
+    accepted = "Bearer hello-2"
+    t.equal(client:version().gitVersion, "v1")
+    t.equal(assert(fs.read(dir .. "/runs")), "x\nx\n", "refused: asked again")
+    accepted = "Bearer nothing"
+    local err = t.fails("http", client.version, client)
+    t.match(err.hint, 'does not accept what credential plugin "sh" gives')
   end,
 }

@@ -4,6 +4,7 @@ local exec_plugin = require("plat.k8s.exec_plugin")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
 local hash = require("plat.hash")
+local prim = require("prim.task")
 local time = require("plat.time")
 
 local M = {}
@@ -160,6 +161,7 @@ function M.new(cluster, user, user_name, about)
     _server_name = cluster["tls-server-name"],
     _proxy = cluster["proxy-url"],
     _headers = impersonation(user),
+    _waiting = {}, -- gates of tasks that wait for another's renewal
   }, Credentials)
   load_tls(self, cluster, user, about)
   load_tokens(self, user, about)
@@ -230,17 +232,38 @@ function Credentials:forget()
   end
 end
 
+-- Asks for credentials once, however many tasks need them at the same time.
+local function renew(self)
+  while self._asking do
+    local gate = prim.gate()
+    self._waiting[#self._waiting + 1] = gate
+    fault.must(self._about, gate:wait())
+    if fresh(self) then
+      return
+    end
+  end
+  self._asking = true
+  local _ <close> = setmetatable({}, {
+    __close = function()
+      self._asking = false
+      local waiting = self._waiting
+      self._waiting = {}
+      for _, gate in ipairs(waiting) do
+        gate:open()
+      end
+    end,
+  })
+  local ask = self._exec and run_plugin or read_token
+  ask(self)
+end
+
 --- Returns the endpoint (TLS material) and the headers of the next request.
 ---@async
 ---@return table endpoint
----@return table<string, string> headers
+---@return table<string, string|string[]> headers
 function Credentials:use()
-  if not fresh(self) then
-    if self._exec then
-      run_plugin(self)
-    elseif self._token_file then
-      read_token(self)
-    end
+  if self:renewable() and not fresh(self) then
+    renew(self)
   end
   local headers = {}
   for name, value in pairs(self._headers) do
