@@ -61,35 +61,37 @@ function M.run(run, args)
   run:guard("minimum", function()
     return want >= fleet.min, ("%d is below the inventory's minimum of %d"):format(want, fleet.min)
   end)
-  run:guard("one autoscaler at most", function()
-    return #look.autoscalers <= 1, "these fight: " .. table.concat(look.autoscalers, ", ")
+  run:guard("one owner of the number", function()
+    return executors.one_owner(look)
   end)
   run:guard("nothing else in progress", function()
     return look.moving == nil, look.moving
   end)
-  if want ~= look.replicas then
+  local change = executors.compare(look, want)
+  if change == "grow" or change == "shrink" then
     run:guard("both sides agree", function()
       return executors.agree(look, want)
     end)
+  elseif not executors.agree(look, want) then
+    fleet:wait_joined(want, JOIN) -- an earlier run was interrupted: its change goes on
   end
 
-  if want > look.replicas then
+  if change == "grow" then
     run:guard("room on the nodes", function()
       return fleet:has_room(look, want - look.replicas)
     end)
-    run:step(("grow from %d to %d executors"):format(before, want), function(step)
+  end
+  if change == "grow" or change == "hold" then
+    local title = change == "grow" and "grow from %d to %d executors" or "hold %d executors"
+    run:step(title:format(before, want), function(step)
       fleet:undo(step, before)
       fleet:resize(want, before)
       fleet:wait_joined(want, JOIN)
     end)
   end
 
-  if want == look.replicas and not executors.agree(look, want) then
-    fleet:wait_joined(want, JOIN) -- an earlier run was interrupted: its change goes on
-  end
-
-  for last = look.replicas - 1, want, -1 do -- a StatefulSet removes its highest ordinal first
-    local name = fleet:names(last, last)[1]
+  for last = look.replicas - 1, change == "shrink" and want or look.replicas, -1 do
+    local name = fleet:names(last, last)[1] -- a StatefulSet removes its highest ordinal first
     run:step("retire " .. name, function(step)
       fleet:undo(step, before)
       fleet:hold(last + 1)

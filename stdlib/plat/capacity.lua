@@ -261,15 +261,68 @@ function M.fit(nodes, pods, template, count, what)
   return { wanted = count, fits = fits, text = text, detail = detail }
 end
 
---- Tells how many of `count` further pods of a template fit into a cluster now.
+--- Returns what so many pods take from a quota: requests, limits, the pods themselves.
+local function quota_need(template, count)
+  local need = { pods = count, ["count/pods"] = count }
+  for name, amount in pairs(M.requests(template.spec)) do
+    need["requests." .. name] = amount * count
+    if name == "cpu" or name == "memory" then
+      need[name] = amount * count
+    end
+  end
+  local limits = {}
+  for _, container in ipairs(template.spec.containers or {}) do
+    add(limits, list.get(container, "resources.limits"), count)
+  end
+  for name, amount in pairs(limits) do
+    need["limits." .. name] = amount
+  end
+  return need
+end
+
+--- Returns what a namespace's quotas forbid of `count` further pods, or nil. Quotas with scopes are
+--- left out. Pure.
+---@param quotas table[]
+---@param template table pod template
+---@param count integer
+---@return string?
+function M.over_quota(quotas, template, count)
+  local need, over = quota_need(template, count), {}
+  for _, quota in ipairs(quotas) do
+    if not quota.spec.scopes and not quota.spec.scopeSelector then
+      for name, hard in pairs(list.get(quota, "status.hard") or quota.spec.hard or {}) do
+        local used = quantity.parse((list.get(quota, "status.used") or {})[name]) or 0
+        local limit = quantity.parse(hard)
+        if need[name] and limit and used + need[name] > limit + 1e-6 then
+          over[#over + 1] = ("%s of quota %s (%s, used %s)"):format(
+            name,
+            quota.metadata.name,
+            hard,
+            (list.get(quota, "status.used") or {})[name] or "0"
+          )
+        end
+      end
+    end
+  end
+  return #over > 0 and table.concat(over, "; ") or nil
+end
+
+--- Tells how many of `count` further pods of a template fit into a cluster and a namespace now.
 ---@async
 ---@param client plat.k8s.Client
+---@param namespace string
 ---@param template table pod template
 ---@param count integer
 ---@param what? string what they are called; default "pods"
 ---@return plat.capacity.Fit
-function M.check(client, template, count, what)
-  return M.fit(client:list("nodes"), client:list("pods"), template, count, what)
+function M.check(client, namespace, template, count, what)
+  local fit = M.fit(client:list("nodes"), client:list("pods"), template, count, what)
+  local over = M.over_quota(client:list("resourcequotas", namespace), template, count)
+  if over then
+    fit.fits = 0
+    fit.text = ("%d %s are over %s"):format(count, what or "pods", over)
+  end
+  return fit
 end
 
 return M

@@ -107,6 +107,26 @@ return {
     t.equal(room(node("a", { pods = "1" })), 1)
   end,
 
+  ["quotas of the namespace"] = function(t)
+    local function over(hard, used, spec)
+      local quota = {
+        metadata = { name = "q" },
+        spec = spec or { hard = hard },
+        status = { hard = hard, used = used },
+      }
+      return capacity.over_quota({ quota }, template(), 2)
+    end
+    t.equal(over({ ["requests.cpu"] = "20" }, { ["requests.cpu"] = "12" }), nil)
+    t.equal(
+      over({ ["requests.cpu"] = "20" }, { ["requests.cpu"] = "12500m" }),
+      "requests.cpu of quota q (20, used 12500m)"
+    )
+    t.equal(over({ pods = "5" }, { pods = "4" }), "pods of quota q (5, used 4)")
+    t.equal(over({ memory = "64Gi" }, { memory = "32Gi" }), nil)
+    t.equal(over({ pods = "5" }, { pods = "5" }, { scopes = { "BestEffort" } }), nil)
+    t.equal(over({ secrets = "1" }, { secrets = "1" }), nil)
+  end,
+
   ["required node affinity"] = function(t)
     local function affinity(operator, values)
       local expression = { key = "zone", operator = operator, values = values }

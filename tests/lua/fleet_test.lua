@@ -37,6 +37,51 @@ return {
     t.equal((fleet.agree(look(5, { unready = 2 }), 3)), false)
   end,
 
+  ["what has to happen"] = function(t)
+    local function compare(replicas, want, min)
+      return fleet.compare(
+        { replicas = replicas, autoscalers = min and { { min = min } } or {} },
+        want
+      )
+    end
+    t.equal(compare(3, 5), "grow")
+    t.equal(compare(3, 3), "nothing")
+    t.equal(compare(3, 2), "shrink")
+    t.equal(compare(3, 5, 2), "grow")
+    t.equal(compare(3, 3, 2), "hold", "it could go down to 2")
+    t.equal(compare(3, 3, 3), "nothing")
+    t.equal(compare(5, 3, 3), "nothing", "the autoscaler has added two")
+    t.equal(compare(5, 3, 4), "shrink")
+  end,
+
+  ["who owns the number of executors"] = function(t)
+    local function hpa(name, owner)
+      return { name = name, object = { metadata = { ownerReferences = owner and { owner } } } }
+    end
+    local function owned(autoscalers, owner)
+      return {
+        autoscalers = autoscalers,
+        object = { metadata = { ownerReferences = owner and { owner } } },
+      }
+    end
+    local operator = { kind = "DremioCluster", name = "lake", controller = true }
+    local keda = { kind = "ScaledObject", name = "dremio", controller = true }
+    t.equal({ fleet.one_owner(owned({})) }, { true })
+    t.equal({ fleet.one_owner(owned({ hpa("a") })) }, { true })
+    t.equal({ fleet.one_owner(owned({ hpa("a"), hpa("b") })) }, {
+      false,
+      "autoscalers fight over it: a, b",
+    })
+    t.equal({ fleet.one_owner(owned({ hpa("a", keda) })) }, {
+      false,
+      "autoscaler a belongs to ScaledObject dremio: change that",
+    })
+    t.equal({ fleet.one_owner(owned({}, operator)) }, {
+      false,
+      "the StatefulSet belongs to DremioCluster lake: scale that",
+    })
+  end,
+
   ["a cluster without Dremio is a mistake in the inventory"] = function(t)
     local err = t.fails("usage", function()
       fleet.open({ name = "main", namespace = "x" })

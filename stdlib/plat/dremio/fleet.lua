@@ -62,7 +62,8 @@ end
 ---@field pods plat.k8s.PodState[]
 ---@field seen string[] executors that the coordinator knows
 ---@field moving? string why another change seems to be in progress
----@field autoscalers string[] that own the number of executors
+---@field autoscalers table[] that own the number of executors
+---@field object table the StatefulSet
 ---@field template table pod template of the executors
 
 --- Returns why the StatefulSet is in the middle of a change, or nil.
@@ -97,11 +98,27 @@ function Fleet:look()
       return node.name
     end),
     moving = movement(state.object, pods),
-    autoscalers = list.map(self._set:hpas(), function(hpa)
-      return hpa.name
-    end),
+    autoscalers = self._set:hpas(),
+    object = state.object,
     template = list.get(state.object, "spec.template"),
   }
+end
+
+--- Returns what has to happen: "grow", "shrink", "hold" (the number is right, but the autoscaler
+--- may go below it) or "nothing". An autoscaler whose minimum is the number may run more. Pure.
+---@param look plat.dremio.Look
+---@param want integer
+---@return "grow"|"shrink"|"hold"|"nothing"
+function M.compare(look, want)
+  local hpa = look.autoscalers[1]
+  if want > look.replicas then
+    return "grow"
+  elseif hpa and hpa.min == want then
+    return "nothing"
+  elseif want < look.replicas then
+    return "shrink"
+  end
+  return hpa and "hold" or "nothing"
 end
 
 --- Returns whether both sides agree on the executors that stay, and what they disagree on. An
@@ -141,6 +158,34 @@ function M.agree(look, want)
   return true
 end
 
+local function controller_of(object)
+  return list.find(list.get(object, "metadata.ownerReferences") or {}, { controller = true })
+end
+
+--- Returns whether the number of executors has one owner that this module can speak to: nobody, or
+--- one autoscaler. What belongs to an operator is changed there, or the operator changes it back.
+---@param look plat.dremio.Look
+---@return boolean ok
+---@return string? reason
+function M.one_owner(look)
+  local owner = controller_of(look.object)
+  if owner then
+    return false, ("the StatefulSet belongs to %s %s: scale that"):format(owner.kind, owner.name)
+  elseif #look.autoscalers > 1 then
+    local names = list.map(look.autoscalers, function(hpa)
+      return hpa.name
+    end)
+    return false, "autoscalers fight over it: " .. table.concat(names, ", ")
+  end
+  local hpa = look.autoscalers[1]
+  owner = hpa and controller_of(hpa.object)
+  if owner then
+    return false,
+      ("autoscaler %s belongs to %s %s: change that"):format(hpa.name, owner.kind, owner.name)
+  end
+  return true
+end
+
 --- Returns whether `count` more executors fit on the nodes, and what is short.
 ---@async
 ---@param look plat.dremio.Look
@@ -149,7 +194,7 @@ end
 ---@return string? reason
 ---@return string? hint
 function Fleet:has_room(look, count)
-  local fit = capacity.check(self._client, look.template, count, "new executors")
+  local fit = capacity.check(self._client, self._namespace, look.template, count, "new executors")
   if fit.fits >= count then
     return true
   end
@@ -201,7 +246,7 @@ function Fleet:resize(want, from)
     self._set:scale(want)
     return
   end
-  local max = want > from and math.max(want, hpa.max) or want
+  local max = want >= from and math.max(want, hpa.max) or want
   self:set_bounds({ hpa = hpa.name, min = want, max = max })
   wait_autoscaler(self, want, max)
 end
