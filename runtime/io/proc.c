@@ -224,17 +224,16 @@ void plat_proc_end_all(void)
         if (proc->phase == RUNNING)
             kill(-proc->pid, SIGTERM);
     }
-    for (struct plat_proc *proc = alive; proc; proc = proc->next) {
+    for (struct plat_proc *proc = alive; proc; proc = alive) { /* the reaped leave the list */
         int left = FAREWELL_MS - milliseconds_since(&start);
         struct pollfd end = { .fd = proc->watch[EXIT].fd, .events = POLLIN };
 
         if (proc->watch[EXIT].live)
             poll(&end, 1, left > 0 ? left : 0);
-        kill(-proc->pid, SIGKILL);
-        while (waitpid(proc->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+        plat_proc_unwatch(&proc->watch[EXIT]);
+        proc->zombie = true; /* or will be at once */
+        kill_rest(proc);
     }
-    alive = NULL;
 }
 
 static void remember(struct plat_proc *proc)
