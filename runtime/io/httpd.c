@@ -172,7 +172,7 @@ static struct MHD_Daemon *start_daemon(struct plat_httpd *server, int fd,
                                        const struct plat_httpd_opts *opts)
 {
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
-                     MHD_USE_ERROR_LOG | (opts->cert ? MHD_USE_TLS : 0);
+                     MHD_USE_ERROR_LOG | MHD_USE_PEDANTIC_CHECKS | (opts->cert ? MHD_USE_TLS : 0);
     struct MHD_OptionItem tls[] = {
         { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)opts->cert },
         { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)opts->key },
