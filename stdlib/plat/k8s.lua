@@ -71,6 +71,12 @@ local WAIT = check.options("k8s.wait_ready", {
   every = { type = "duration", default = "2s", help = "between polls where watching is forbidden" },
 })
 
+local WAIT_FOR = check.options("k8s.wait_for", {
+  within = { type = "duration", default = "10m", help = "the longest wait" },
+  every = { type = "duration", default = "2s", help = "between polls where watching is forbidden" },
+  goal = { type = "string", default = "as wanted", help = "what messages call it: gone, bound" },
+})
+
 ---@class plat.k8s.Client
 ---@field name string the context or the configured name
 ---@field target string "cluster NAME", as messages call it
@@ -268,6 +274,33 @@ end
 ---@return table? object
 function Client:wait_ready(kind, ns, name, opts)
   return wait.ready(self, kind, ns, name, WAIT(opts))
+end
+
+--- Waits until a function of the object is true, by watching it. The function is given the object,
+--- or nil while there is none; it returns true, or false and how far it is.
+---@async
+---@param kind string|table
+---@param ns? string
+---@param name string
+---@param opts { within?: string|number, every?: string|number, goal?: string }
+---@param fn fun(object: table?): boolean, string?
+---@return table? object
+function Client:wait_for(kind, ns, name, opts, fn)
+  return wait.until_true(self, kind, ns, name, WAIT_FOR(opts), fn)
+end
+
+--- Waits until an object is gone.
+---@async
+---@param kind string|table
+---@param ns? string
+---@param name string
+---@param opts? { within?: string|number, every?: string|number }
+function Client:wait_gone(kind, ns, name, opts)
+  opts = WAIT(opts)
+  opts.goal = "gone"
+  wait.until_true(self, kind, ns, name, opts, function(object)
+    return object == nil, object and "still there" or "gone"
+  end)
 end
 
 --- Returns why an object is not ready, the likeliest cause first.

@@ -212,4 +212,64 @@ return {
     t.match(why.unread[1], "events cannot be read: 403 Forbidden")
     t.equal(why.pods, { "pod web-1: CreateContainerConfigError" })
   end,
+
+  ["waits for any condition of an object, and until it is gone"] = function(t)
+    local function claim(phase, version)
+      return {
+        metadata = { name = "d", namespace = "data", resourceVersion = version },
+        status = { phase = phase },
+      }
+    end
+    stub.open(t, {
+      ["GET /api/v1/namespaces/data/persistentvolumeclaims"] = followed(
+        { claim("Pending", "1") },
+        {
+          stub.event("MODIFIED", claim("Bound", "6")),
+          function()
+            task.sleep(0.2)
+            return stub.event("DELETED", claim("Bound", "7"))
+          end,
+        }
+      ),
+    })
+    local client = connect()
+    local bound = client:wait_for(
+      "pvc",
+      "data",
+      "d",
+      { within = "5s", goal = "bound" },
+      function(object)
+        local phase = object and object.status.phase
+        return phase == "Bound", phase
+      end
+    )
+    t.equal(bound.status.phase, "Bound")
+    client:wait_gone("pvc", "data", "d", { within = "5s" })
+    local err = t.fails("timeout", function()
+      client:wait_for("pvc", "data", "d", { within = "100ms", goal = "lost" }, function(object)
+        return object ~= nil and object.status.phase == "Lost"
+      end)
+    end)
+    t.match(err.msg, "^not lost within 0.1s")
+  end,
+
+  ["a server that goes away is waited for, and named at the deadline"] = function(t)
+    local lists = 0
+    stub.open(t, {
+      ["GET " .. SETS] = function(req)
+        if req.url:find("watch=true", 1, true) then
+          fault.raise("connect", { op = "http" }, { msg = "connection refused" })
+        end
+        lists = lists + 1
+        return { body = stub.list({ sts(1) }, { resourceVersion = "5" }) }
+      end,
+      ["GET " .. PODS] = followed({}),
+    })
+    local client = connect()
+    local err =
+      t.fails("timeout", client.wait_ready, client, "sts", "data", "web", { within = "1s" })
+    t.equal(err.msg, "not ready within 1s (1 of 2 ready)")
+    t.match(fault.text(err), "because: .*connection refused")
+    t.equal(lists, 1)
+  end,
 }

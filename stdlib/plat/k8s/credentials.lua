@@ -78,7 +78,7 @@ end
 
 ---@class plat.k8s.Credentials
 ---@field describe string names the credentials in messages
----@field insecure boolean
+---@field origin string where the cluster's address comes from
 local Credentials = { __name = "plat.k8s.Credentials" }
 Credentials.__index = Credentials
 
@@ -110,6 +110,7 @@ end
 
 local function load_tokens(self, user, about)
   local file = user["-file"] or "the configuration"
+  local whose = self._name == "(none)" and file or ("user %s in %s"):format(self._name, file)
   if type(user["auth-provider"]) == "table" then
     fault.raise("auth", about, {
       msg = ("user %q uses auth-provider, which Kubernetes removed"):format(self._name),
@@ -118,13 +119,13 @@ local function load_tokens(self, user, about)
   end
   if type(user.tokenFile) == "string" and user.tokenFile ~= "" then
     self._token_file = user.tokenFile
-    self.describe = ("the token of user %s in %s"):format(self._name, user.tokenFile)
+    self.describe = ("the token in %s"):format(user.tokenFile)
   elseif user.token ~= nil and user.token ~= "" then
     self._token = user.token
-    self.describe = ("the token of user %s in %s"):format(self._name, file)
+    self.describe = ("the token of %s"):format(whose)
   elseif type(user.username) == "string" and user.username ~= "" then
     self._basic = "Basic " .. hash.base64(user.username .. ":" .. (user.password or ""))
-    self.describe = ("the password of user %s in %s"):format(self._name, file)
+    self.describe = ("the password of %s"):format(whose)
   elseif type(user.exec) == "table" then
     self._exec = user.exec
     self.describe = ("what credential plugin %q gives"):format(tostring(user.exec.command))
@@ -157,6 +158,7 @@ function M.new(cluster, user, user_name, about)
   local self = setmetatable({
     _name = user_name ~= "" and user_name or "(none)",
     _about = about,
+    origin = cluster["-file"] or "the service account of this pod",
     _cluster = cluster,
     _server_name = cluster["tls-server-name"],
     _proxy = cluster["proxy-url"],

@@ -154,7 +154,10 @@ local function hint_409(status)
 end
 
 local HINTS = {
-  [400] = function(status)
+  [400] = function(status, _, resp)
+    if (resp.body or ""):find("HTTP request to an HTTPS server", 1, true) then
+      return "its address begins with https://"
+    end
     local choices = (status and status.message or ""):match("choose one of: %[(.-)%]")
     return choices and ("name a container: " .. choices) or nil
   end,
@@ -247,7 +250,7 @@ function M.from_response(about, resp)
     local _, err = fault.try(M.raise_stranger, shown, resp)
     return err
   end
-  local hint = HINTS[resp.status] and HINTS[resp.status](status, about) or nil
+  local hint = HINTS[resp.status] and HINTS[resp.status](status, about, resp) or nil
   return fault.new("http", shown, {
     code = resp.status,
     reason = status and status.reason or TITLES[resp.status],

@@ -136,6 +136,17 @@ local function dry_run(self, req)
   return resp
 end
 
+-- The next thing to try when the server was not reached at all.
+local function hint_of(self, err)
+  local origin = self._credentials.origin
+  if err.kind == "auth" then
+    return ("check certificate-authority, tls-server-name and server in %s"):format(origin)
+  elseif err.kind == "connect" then
+    return ("the address %s comes from %s"):format(self._server, origin)
+  end
+  return nil
+end
+
 local function send(self, req)
   local endpoint, headers = self._credentials:use()
   headers.Accept = req.accept or "application/json"
@@ -163,7 +174,7 @@ local function send(self, req)
     change = copy
   end
   local method = req.method or "GET"
-  return effect.http({
+  local resp, err = fault.try(effect.http, {
     method = method,
     url = self._server .. req.path .. M.query(req.query),
     headers = headers,
@@ -180,6 +191,11 @@ local function send(self, req)
     read = req.read,
     change = change,
   })
+  if err then
+    err.hint = err.hint or hint_of(self, err)
+    error(err, 0)
+  end
+  return resp
 end
 
 -- A 429 with Retry-After was shed before it was looked at; an eviction's 429 is an answer.

@@ -22,10 +22,6 @@ local EXPLAIN_SECONDS = 12
 
 local ALTERNATES = { ErrImagePull = "pulling", ImagePullBackOff = "pulling" }
 
----@class plat.k8s.Wait one call of `ready`
-local Wait = {}
-Wait.__index = Wait
-
 local function note(self, text)
   if text ~= self.progress then
     self.progress, self.changed_at = text, time.mono()
@@ -34,7 +30,11 @@ end
 
 -- Keeps one object or the pods up to date: by watch, or by polling where watching is not allowed.
 local function follow(self, kind, opts, take)
+  opts.on_trouble = function(err)
+    self.trouble = err
+  end
   local _, err = fault.try(watch.run, self.client, kind, self.ns, opts, function(event)
+    self.trouble = nil
     take(event)
     self.gate:open()
   end)
@@ -148,7 +148,8 @@ local function check_fatal(self, state)
   if not first or not first.fatal then
     self.fatal_key = nil
   elseif self.fatal_key == first.key then
-    fail(self, "failed", ("will not become ready (%s after %s)"):format(state.text, elapsed(self)))
+    local text = "will not become %s (%s after %s)"
+    fail(self, "failed", text:format(self.goal, state.text, elapsed(self)))
   else
     self.fatal_key, self.next_look = first.key, now + SETTLE
   end
@@ -186,10 +187,18 @@ local function watch_pods(self, group)
   end
 end
 
+local function give_up(self)
+  local text = ("not %s within %s (%s)"):format(self.goal, self.limit, self.read(self.object).text)
+  if self.trouble then
+    error(fault.new("timeout", self.about, { msg = text, cause = self.trouble }), 0)
+  end
+  fail(self, "timeout", text)
+end
+
 local function loop(self, group)
   while true do
     if self.synced then
-      local state = status.read(self.res, self.object)
+      local state = self.read(self.object)
       note(self, progress_of(self, state))
       if state.ready then
         return self.object
@@ -202,24 +211,55 @@ local function loop(self, group)
     end
     local left = self.deadline - time.mono()
     if left <= 0 then
-      local state = status.read(self.res, self.object)
-      fail(self, "timeout", ("not ready within %s (%s)"):format(self.limit, state.text))
+      give_up(self)
     end
     self.gate:wait(math.min(left, 1))
   end
 end
 
 local function plan(self)
-  local object = objects.find(self.client, self.res, self.ns, self.name, "k8s.wait_ready")
-  local state = status.read(self.res, object)
+  local object = objects.find(self.client, self.res, self.ns, self.name, self.about.op)
+  local state = self.read(object)
   effect.plan_wait(
-    ("at most %s until %s is ready; now: %s"):format(
+    ("at most %s until %s is %s; now: %s%s"):format(
       self.limit,
       self.about.object,
-      state.ready and "ready, " .. state.text or state.text
+      self.goal,
+      state.ready and (self.goal .. ", ") or "",
+      state.text
     )
   )
   return object
+end
+
+local function wait(client, res, ns, name, opts)
+  local now = time.mono()
+  local outer = task.deadline()
+  local self = {
+    client = client,
+    res = res,
+    ns = ns,
+    name = name,
+    read = opts.read,
+    goal = opts.goal,
+    every = opts.every,
+    limit = task.show_seconds(opts.within),
+    about = { op = opts.op, target = client.target, object = kinds.label(res, ns, name) },
+    pods = {},
+    began = now,
+    changed_at = now,
+    next_look = 0,
+    next_say = 0,
+    deadline = outer and math.min(now + opts.within, outer - 0.05) or now + opts.within,
+    gate = prim.gate(),
+  }
+  if effect.planning() then
+    return plan(self)
+  end
+  return task.group(function(group)
+    group:daemon(follow_object, self)
+    return loop(self, group)
+  end)
 end
 
 --- Waits until an object is ready. An object that does not exist yet is waited for. Ends early when
@@ -233,31 +273,39 @@ end
 ---@return table? object as it was when it was ready
 function M.ready(client, kind, ns, name, opts)
   local res = client:resource(kind)
-  local now = time.mono()
-  local outer = task.deadline()
-  local self = setmetatable({
-    client = client,
-    res = res,
-    ns = ns,
-    name = name,
+  return wait(client, res, ns, name, {
+    op = "k8s.wait_ready",
+    goal = "ready",
+    within = opts.within,
     every = opts.every,
-    limit = task.show_seconds(opts.within),
-    about = { op = "k8s.wait_ready", target = client.target, object = kinds.label(res, ns, name) },
-    pods = {},
-    began = now,
-    changed_at = now,
-    next_look = 0,
-    next_say = 0,
-    deadline = outer and math.min(now + opts.within, outer - 0.05) or now + opts.within,
-    gate = prim.gate(),
-  }, Wait)
-  if effect.planning() then
-    return plan(self)
-  end
-  return task.group(function(group)
-    group:daemon(follow_object, self)
-    return loop(self, group)
-  end)
+    read = function(object)
+      return status.read(res, object)
+    end,
+  })
+end
+
+--- Waits until a function of the object says so. It is given the object, or nil while there is
+--- none, and returns true, or false and how far it is; what it raises ends the wait.
+---@async
+---@param client plat.k8s.Client
+---@param kind string|table
+---@param ns? string
+---@param name string
+---@param opts { within: number, every: number, goal: string }
+---@param check fun(object: table?): boolean, string?
+---@return table? object
+function M.until_true(client, kind, ns, name, opts, check)
+  return wait(client, client:resource(kind), ns, name, {
+    op = "k8s.wait_for",
+    goal = opts.goal,
+    within = opts.within,
+    every = opts.every,
+    read = function(object)
+      local done, text = check(object)
+      text = text or (object and "exists" or "does not exist")
+      return { ready = done == true, text = text, settled = false }
+    end,
+  })
 end
 
 return M

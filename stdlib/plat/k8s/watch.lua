@@ -85,7 +85,7 @@ local function sync(self)
       return true
     end
   end
-  self.version = version
+  self.version, self.synced, self.failures = version, true, 0
   return self.fn({ type = "SYNCED" })
 end
 
@@ -154,8 +154,11 @@ local function recover(self, err)
     or err.kind == "timeout"
     or (err.kind == "http" and PASSING[err.code])
   self.failures = self.failures + 1
-  if not passing or self.failures > MAX_FAILURES then
+  local patient = self.opts.on_trouble and self.synced
+  if not passing or (self.failures > MAX_FAILURES and not patient) then
     error(err, 0)
+  elseif patient then
+    self.opts.on_trouble(err)
   end
   local pause = math.min(2 ^ (self.failures - 1), 30)
   time.sleep(pause * (0.5 + math.random() / 2))
@@ -167,7 +170,8 @@ end
 ---@param client plat.k8s.Client
 ---@param kind string|table
 ---@param ns? string nil: all namespaces
----@param opts table `{ name, labels, fields, resource_version }`, all optional
+---@param opts table `{ name, labels, fields, resource_version, on_trouble }`, all optional; with
+---  `on_trouble(err)` a server that was there once is waited for as long as it takes
 ---@param fn fun(event: plat.k8s.Event): boolean?
 function M.run(client, kind, ns, opts, fn)
   local res = client:resource(kind)
