@@ -62,7 +62,7 @@ static const char *verify_cause(long code)
     }
 }
 
-/* libcurl keeps its first message, and one about getpeername() only says that the peer was quick. */
+/* libcurl keeps its first message; one about getpeername() only says that the peer was quick. */
 static const char *detail(const struct plat_http *h, CURLcode code)
 {
     bool useful = h->curl_error[0] && !said(h, "getpeername() failed");

@@ -1,7 +1,7 @@
 /*
  * Which proxy the environment asks for.  HTTP_PROXY in capitals is not read: in a CGI program
- * anybody sets it by a "Proxy:" header.  NO_PROXY: "*", names (and everything below them), addresses, CIDR,
- * each with an optional port.
+ * anybody sets it by a "Proxy:" header.  NO_PROXY: "*", names (and everything below them),
+ * addresses, CIDR, each with an optional port.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -62,18 +62,18 @@ static bool in_network(const char *network, const char *bits_text, const char *h
 /* ".example.com", "*.example.com" and "example.com" all mean the name and what is below it. */
 static bool below(const char *domain, const char *host)
 {
-    size_t nd, nh = strlen(host);
+    size_t len, host_len = strlen(host);
 
     if (domain[0] == '*')
         domain++;
     while (domain[0] == '.')
         domain++;
-    nd = strlen(domain);
-    while (nd && domain[nd - 1] == '.')
-        nd--;
-    if (!nd || nh < nd || strncasecmp(host + nh - nd, domain, nd) != 0)
+    len = strlen(domain);
+    while (len && domain[len - 1] == '.')
+        len--;
+    if (!len || host_len < len || strncasecmp(host + host_len - len, domain, len) != 0)
         return false;
-    return nh == nd || host[nh - nd - 1] == '.';
+    return host_len == len || host[host_len - len - 1] == '.';
 }
 
 static char *unbracket(char *text)

@@ -16,7 +16,7 @@ struct plat_loop;
 
 enum { PLAT_ADDRS_MAX = 16, PLAT_ADDR_LEN = 64 };
 
-/* In the order to be tried.  Text without brackets; an IPv6 address has a ':' and may have a zone. */
+/* In the order to be tried; text without brackets.  An IPv6 address has a ':', maybe a zone. */
 struct plat_addrs {
     size_t n;
     char text[PLAT_ADDRS_MAX][PLAT_ADDR_LEN];

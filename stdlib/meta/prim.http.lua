@@ -48,7 +48,7 @@ function M.request(opts) end
 function M.set_plan() end
 
 ---@class prim.http.Stream
-local Stream = {}
+local Stream = {} -- luacheck: ignore
 
 --- Waits for bytes and returns what is there; nil at the end.
 ---@async
@@ -64,7 +64,7 @@ function Stream:read(seconds) end
 ---@return table? err
 function Stream:write(bytes) end
 
---- Says that nothing more will be written: ends an upload, shuts our half of an upgraded connection.
+--- Says that nothing more will be written: ends an upload, shuts our half of an upgrade.
 ---@return true? ok
 ---@return table? err
 function Stream:finish() end

@@ -5,6 +5,7 @@
 
 local effect = require("plat.effect")
 local fault = require("plat.fault")
+local frame = require("plat.websocket.frame")
 local hash = require("plat.hash")
 local task = require("plat.task")
 
@@ -16,71 +17,6 @@ local CONTINUATION = 0
 local MAX_MESSAGE = 16 * 1024 * 1024
 local GOODBYE = 2 -- seconds that the peer gets to answer our close
 local NAMES = { [TEXT] = "text", [BINARY] = "binary" }
-
--- ---- frames ----
-
-local WORDS = 64 -- 8-byte words masked in one go
-local UNPACK = "<" .. ("i8"):rep(WORDS)
-
---- Returns data with every byte xor-ed with the 4 bytes of the key, repeated.
----@param data string
----@param key string
----@return string
-function M.mask(data, key)
-  local word = string.unpack("<i8", key .. key)
-  local out, at = {}, 1
-  while #data - at + 1 >= WORDS * 8 do
-    local words = table.pack(string.unpack(UNPACK, data, at))
-    for i = 1, WORDS do
-      words[i] = words[i] ~ word
-    end
-    out[#out + 1] = string.pack(UNPACK, table.unpack(words, 1, WORDS))
-    at = at + WORDS * 8
-  end
-  local rest = data:sub(at)
-  if rest ~= "" then
-    local padded = rest .. ("\0"):rep(-#rest % 8)
-    for i = 1, #padded, 8 do
-      out[#out + 1] = string.pack("<i8", string.unpack("<i8", padded, i) ~ word)
-    end
-  end
-  return table.concat(out):sub(1, #data)
-end
-
---- Returns a final, masked frame.
----@param opcode integer
----@param data string
----@param key string 4 bytes
----@return string
-function M.frame(opcode, data, key)
-  local n = #data
-  local head
-  if n < 126 then
-    head = string.pack("BB", 0x80 | opcode, 0x80 | n)
-  elseif n < 65536 then
-    head = string.pack(">BBI2", 0x80 | opcode, 0x80 | 126, n)
-  else
-    head = string.pack(">BBI8", 0x80 | opcode, 0x80 | 127, n)
-  end
-  return head .. key .. M.mask(data, key)
-end
-
---- Returns the length of a frame's head and of its data, nil while more bytes are needed.
-local function measure(bytes, at)
-  local have = #bytes - at + 1
-  if have < 2 then
-    return nil
-  end
-  local n = bytes:byte(at + 1) & 0x7f
-  if n < 126 then
-    return 2, n
-  elseif n == 126 and have >= 4 then
-    return 4, (string.unpack(">I2", bytes, at + 2))
-  elseif n == 127 and have >= 10 then
-    return 10, (string.unpack(">i8", bytes, at + 2))
-  end
-  return nil
-end
 
 -- ---- handshake ----
 
@@ -201,23 +137,23 @@ local function mask_key()
   return hash.random(4)
 end
 
-function Socket:_write(frame)
-  fault.must(self._about, self._stream:write(frame))
+function Socket:_write(bytes)
+  fault.must(self._about, self._stream:write(bytes))
 end
 
 --- Sends a frame; while another write is under way a control frame waits for its end.
 function Socket:_put(opcode, data)
-  local frame = M.frame(opcode, data, mask_key())
+  local bytes = frame.encode(opcode, data, mask_key())
   if self._writing then
     if opcode < CLOSE then
       error("websocket: another task is sending", 3)
     end
-    self._waiting[#self._waiting + 1] = frame
+    self._waiting[#self._waiting + 1] = bytes
     return
   end
   self._writing = true
   local ok, err = xpcall(function()
-    self:_write(frame)
+    self:_write(bytes)
     while self._waiting[1] do
       self:_write(table.remove(self._waiting, 1))
     end
@@ -292,12 +228,12 @@ end
 
 --- Returns opcode, data and whether it is the last piece; nil when the stream has ended.
 function Socket:_frame()
-  local head, n = measure(self._bytes, self._at)
+  local head, n = frame.measure(self._bytes, self._at)
   while not head do
     if not self:_fill(#self._bytes - self._at + 2) then
       return nil
     end
-    head, n = measure(self._bytes, self._at)
+    head, n = frame.measure(self._bytes, self._at)
   end
   local first, second = self._bytes:byte(self._at, self._at + 1)
   local wrong = self:_wrong(first, second, n)

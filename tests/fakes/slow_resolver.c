@@ -1,7 +1,7 @@
 /*
- * LD_PRELOAD: a resolver for tests.  "slow.test" takes 10 s, "fast.test" is 127.0.0.1, anything else
- * goes to the C library.  Every lookup of a name is appended to $SLOW_RESOLVER_LOG with the program
- * object that asked, so that a test sees who asked how often.
+ * LD_PRELOAD: a resolver for tests.  "slow.test" takes 10 s, "fast.test" is 127.0.0.1, anything
+ * else goes to the C library.  Every lookup of a name is appended to $SLOW_RESOLVER_LOG with the
+ * program object that asked, so that a test sees who asked how often.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>

@@ -103,7 +103,8 @@ return {
     local function should(outcome, method)
       return retry.should(retry.policy(), outcome, method, 0) ~= nil
     end
-    for method, want in pairs({ GET = true, HEAD = true, PUT = true, DELETE = true, POST = false }) do
+    local methods = { GET = true, HEAD = true, PUT = true, DELETE = true, POST = false }
+    for method, want in pairs(methods) do
       t.equal(should({ status = 503, headers = {} }, method), want, method)
       t.equal(should(lost, method), want, method)
       t.equal(should(connect, method), true, method)

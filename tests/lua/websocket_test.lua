@@ -1,4 +1,5 @@
 local fs = require("prim.fs")
+local frame = require("plat.websocket.frame")
 local http = require("prim.http")
 local task = require("plat.task")
 local websocket = require("plat.websocket")
@@ -26,11 +27,11 @@ return {
   end,
 
   ["masking is its own inverse, at every length"] = function(t)
-    t.equal(websocket.mask("Hello", "\x37\xfa\x21\x3d"), "\x7f\x9f\x4d\x51\x58")
+    t.equal(frame.mask("Hello", "\x37\xfa\x21\x3d"), "\x7f\x9f\x4d\x51\x58")
     for n = 0, 1100 do
       local data = ("abcdefg"):rep(n // 7 + 1):sub(1, n)
-      local masked = websocket.mask(data, "\1\2\3\255")
-      t.ok(#masked == n and websocket.mask(masked, "\1\2\3\255") == data, n)
+      local masked = frame.mask(data, "\1\2\3\255")
+      t.ok(#masked == n and frame.mask(masked, "\1\2\3\255") == data, n)
     end
   end,
 
