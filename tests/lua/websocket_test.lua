@@ -124,6 +124,32 @@ return {
     end
   end,
 
+  ["through the door: a change that is described, inside a step"] = function(t)
+    local base = fake.serve(t)
+    local function connect(path)
+      return task.with_context({ key = "test", counts = {} }, function()
+        return websocket.open({
+          url = base .. path,
+          target = "fake",
+          op = "test.exec",
+          change = { text = "open a socket", recovery = "unknowable" },
+        }, { protocols = { "one" } })
+      end)
+    end
+    local ws <close> = connect("/ws")
+    t.equal({ ws:receive(), ws.protocol }, { "welcome", "one" })
+    local none, resp = connect("/upgrade/refuse")
+    t.equal({ none, resp.status, resp.body }, { nil, 403, "not you" })
+    t.fails("a change outside a step", function()
+      websocket.open({
+        url = base .. "/ws",
+        target = "fake",
+        op = "test.exec",
+        change = { text = "open a socket", recovery = "unknowable" },
+      })
+    end)
+  end,
+
   ["a handshake is checked"] = function(t)
     local ws = open(t, "/ws", { "v5.channel.k8s.io", "v4.channel.k8s.io" })
     t.equal(ws.protocol, "v4.channel.k8s.io")
