@@ -6,6 +6,7 @@
 
 #include "io/loop.h"
 #include "io/proc.h"
+#include "io/work.h"
 #include "lua/state.h"
 
 #include <lua.h>
@@ -30,6 +31,7 @@ int main(int argc, char **argv)
     status = plat_state_main(L, argc, argv);
     fflush(stdout);
     plat_proc_end_all();
+    plat_work_finish(loop);
     if (!getenv("PLATRUN_CLEAN_EXIT"))
         _exit(status); /* the kernel frees faster than we do */
     lua_close(L);

@@ -13,6 +13,8 @@ struct work {
     void (*run)(struct plat_op *op);
 };
 
+static size_t under_way; /* of the one loop that there is */
+
 static void on_pool(uv_work_t *req)
 {
     struct work *work = req->data;
@@ -27,6 +29,7 @@ static void on_done(uv_work_t *req, int status)
 
     (void)status; /* never cancelled: nobody else knows the request */
     free(work);
+    under_way--;
     plat_op_ready(op);
     plat_op_release(op);
 }
@@ -41,11 +44,19 @@ bool plat_work_start(struct plat_op *op, void (*run)(struct plat_op *op), struct
         work->op = op;
         work->run = run;
         rc = uv_queue_work(plat_loop_uv(op->loop), &work->req, on_pool, on_done);
-        if (rc == 0)
+        if (rc == 0) {
+            under_way++;
             return true;
+        }
     }
     free(work);
     plat_err_errno(err, -rc, op->cls->name, "cannot start work");
     plat_op_release(op);
     return false;
+}
+
+void plat_work_finish(struct plat_loop *loop)
+{
+    while (under_way)
+        uv_run(plat_loop_uv(loop), UV_RUN_ONCE);
 }

@@ -8,4 +8,9 @@
 #include "base/err.h"
 #include "io/op.h"
 
+/* False: *err says why, and the op has been released. */
 bool plat_work_start(struct plat_op *op, void (*run)(struct plat_op *op), struct plat_err *err);
+
+/* Waits, at the end of the program, for the work that is still under way: it uses the ops' memory,
+ * and half of a file operation is worse than none. */
+void plat_work_finish(struct plat_loop *loop);
