@@ -171,4 +171,21 @@ return {
     t.ok(err.plan_end)
     t.equal(seen.lines[1].class, "opaque")
   end,
+
+  ["a watch and a followed log do not wait in a plan"] = function(t)
+    local seen = plan(t, {
+      ["GET /api/v1/namespaces/data/pods"] = {
+        body = stub.list({ { metadata = { name = "p" } } }, { resourceVersion = "5" }),
+      },
+      ["GET /api/v1/namespaces/data/pods/p/log"] = { body = "a\nb\n" },
+    })
+    local events = {}
+    connect():watch("pods", "data", {}, function(event)
+      events[#events + 1] = event.type
+    end)
+    t.equal(events, { "ADDED", "SYNCED" })
+    t.equal(seen.waits, { "follow pods of data" })
+    t.equal(connect():logs("data", "p", { follow = true }), "a\nb\n")
+    t.equal(seen.requests[2].line, "GET /api/v1/namespaces/data/pods/p/log")
+  end,
 }

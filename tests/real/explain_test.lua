@@ -228,4 +228,29 @@ return {
     t.ok(set:wait_ready({ within = "60s" }))
     t.equal(set:explain().causes, json.array({}))
   end,
+
+  ["old pods do not fail a fixed Deployment; a StatefulSet's stuck pod is named"] = function(t)
+    local client = k8s.connect()
+    local ns = "fix-" .. SUFFIX
+    make_namespace(t, client, ns)
+    local function apply(kind, image)
+      local object = workload(kind, "fix", pod_spec({ image = image }))
+      object.metadata.namespace = ns
+      step(client.apply, client, object)
+    end
+    apply("Deployment", "Not_A:Valid:Image")
+    apply("StatefulSet", "Not_A:Valid:Image")
+    for _, set in ipairs({ client:deployment(ns, "fix"), client:stateful_set(ns, "fix") }) do
+      local err = t.fails("failed", set.wait_ready, set, { within = "60s" })
+      t.match(err.msg, "InvalidImageName")
+    end
+    apply("Deployment", IMAGE)
+    t.ok(client:deployment(ns, "fix"):wait_ready({ within = "60s" }))
+    apply("StatefulSet", IMAGE)
+    local set = client:stateful_set(ns, "fix")
+    local err = t.fails("failed", set.wait_ready, set, { within = "60s" })
+    t.match(err.hint, "fix%-0 is of an old revision.*delete it")
+    step(client.delete, client, "pod", ns, "fix-0")
+    t.ok(set:wait_ready({ within = "60s" }))
+  end,
 }

@@ -1,6 +1,7 @@
 --- From a configuration (inventory, kubeconfig, the pod this runs in) to server and credentials.
 local check = require("plat.check")
 local credentials = require("plat.k8s.credentials")
+local effect = require("plat.effect")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
 local kubeconfig = require("plat.k8s.kubeconfig")
@@ -119,6 +120,10 @@ function M.resolve(conf)
   local server = target.cluster.server
   if not server:find("^%a+://") then
     server = "https://" .. server
+  end
+  local host = server:match("^http://%[?([^/%]]*)")
+  if host and not host:find("^127%.") and not host:find("^localhost") and host ~= "::1" then
+    effect.warn(("cluster %s: credentials go to %s in clear text (http)"):format(name, server))
   end
   if conf.insecure then
     target.cluster["insecure-skip-tls-verify"] = true

@@ -1,4 +1,5 @@
 --- Logs of containers.
+local effect = require("plat.effect")
 local kinds = require("plat.k8s.kinds")
 local watch = require("plat.k8s.watch")
 
@@ -26,6 +27,7 @@ local DAY = 24 * 3600
 ---@return string? text nil when following
 function M.read(client, ns, pod, opts, on_line)
   local res = client:resource("pods")
+  local follow = opts.follow and not effect.planning() or nil
   local text, resp = client.transport:request({
     path = kinds.path(res, ns, pod, "log"),
     query = {
@@ -35,14 +37,14 @@ function M.read(client, ns, pod, opts, on_line)
       sinceSeconds = opts.since and math.ceil(opts.since) or nil,
       timestamps = opts.timestamps or nil,
       limitBytes = opts.limit,
-      follow = opts.follow or nil,
+      follow = follow,
     },
     accept = "text/plain, application/json, */*",
     op = "k8s.logs",
     object = kinds.label(res, ns, pod),
     text = true,
-    stream = opts.follow or nil,
-    timeout = opts.timeout or (opts.follow and DAY or nil),
+    stream = follow,
+    timeout = opts.timeout or (follow and DAY or nil),
   })
   if not resp.stream then
     return text

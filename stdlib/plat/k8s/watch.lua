@@ -1,4 +1,5 @@
 --- Following objects as they change: list, then watch, reconnect, list anew when too old.
+local effect = require("plat.effect")
 local errors = require("plat.k8s.errors")
 local fault = require("plat.fault")
 local json = require("plat.json")
@@ -191,6 +192,11 @@ function M.run(client, kind, ns, opts, fn)
       object = kinds.label(res, ns, opts.name),
     },
   }
+  if effect.planning() then -- no wait waits in a plan: what is there now is all there is to see
+    sync(watcher)
+    effect.plan_wait("follow " .. watcher.about.object)
+    return
+  end
   while true do
     local began = time.mono()
     local step = watcher.version and read_stream or sync
