@@ -1,7 +1,12 @@
-/* Starts the loop and the Lua state and hands the arguments to plat.main.  The only exit() is here. */
+/*
+ * Starts the loop and the Lua state and hands the arguments to plat.main.  The only exit() is
+ * here.
+ */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "io/loop.h"
@@ -13,6 +18,17 @@
 
 #include "base/banned.h"
 
+/* As many descriptors as the hard limit allows: a fleet needs one socket a host. */
+static void raise_descriptors(void)
+{
+    struct rlimit lim;
+
+    if (!getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_cur < lim.rlim_max) {
+        lim.rlim_cur = lim.rlim_max < 1048576 ? lim.rlim_max : 1048576;
+        setrlimit(RLIMIT_NOFILE, &lim);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *stdlib_dir = getenv("PLATRUN_STDLIB"); /* for developing the stdlib */
@@ -20,6 +36,8 @@ int main(int argc, char **argv)
     lua_State *L;
     int status;
 
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptors();
     loop = plat_loop_new();
     if (!loop) {
         fputs("platrun: cannot start: out of memory or file descriptors\n", stderr);

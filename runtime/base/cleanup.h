@@ -1,6 +1,6 @@
 /*
- * Scope cleanup by attribute.  Never in lua/ or prim/: cleanup attributes do not run when Lua raises
- * by longjmp; there, box the resource in a userdata first.
+ * Scope cleanup by attribute.  Never in lua/ or prim/: cleanup attributes do not run when Lua
+ * raises by longjmp; there, box the resource in a userdata first.
  */
 #pragma once
 

@@ -4,10 +4,8 @@
  */
 #include "io/loop.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -21,8 +19,8 @@
 
 struct plat_loop {
     uv_loop_t uv;
-    uv_timer_t tick;  /* fires at the top of the heap that runs on real time */
-    bool tick_open;   /* until its close callback ran */
+    uv_timer_t tick; /* fires at the top of the heap that runs on real time */
+    bool tick_open;  /* until its close callback ran */
 
     struct plat_heap clock; /* timers on the loop's clock */
     struct plat_heap real;  /* deadlines of real ops, monotonic */
@@ -58,17 +56,6 @@ static void on_tick(uv_timer_t *timer)
     ((struct plat_loop *)timer->data)->armed = 0;
 }
 
-/* As many descriptors as the hard limit allows: a fleet needs one socket a host. */
-static void raise_descriptors(void)
-{
-    struct rlimit lim;
-
-    if (!getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_cur < lim.rlim_max) {
-        lim.rlim_cur = lim.rlim_max < 1048576 ? lim.rlim_max : 1048576;
-        setrlimit(RLIMIT_NOFILE, &lim);
-    }
-}
-
 struct plat_loop *plat_loop_new(void)
 {
     struct plat_loop *loop = calloc(1, sizeof(*loop));
@@ -76,8 +63,6 @@ struct plat_loop *plat_loop_new(void)
 
     if (!loop)
         return NULL;
-    raise_descriptors();
-    signal(SIGPIPE, SIG_IGN);
     if (uv_loop_init(&loop->uv)) {
         free(loop);
         return NULL;
@@ -307,7 +292,10 @@ static bool world_waits(const struct plat_loop *loop)
     return loop->inflight > 0 || loop->busy > 0;
 }
 
-/* Virtual mode: lets the clock stand, walk or jump.  Returns the monotonic time to wake at, 0: none. */
+/*
+ * Virtual mode: lets the clock stand, walk or jump.  Returns the monotonic time to wake at, 0:
+ * none.
+ */
 static uint64_t step_virtual(struct plat_loop *loop)
 {
     struct plat_timer *top = plat_heap_top(&loop->clock);
@@ -338,43 +326,59 @@ static uint64_t sooner(uint64_t a, uint64_t b)
     return !a ? b : !b ? a : a < b ? a : b;
 }
 
+/* Fires what is due and returns the monotonic time of what comes next, 0: nothing is set. */
+static uint64_t fire(struct plat_loop *loop)
+{
+    uint64_t wake = 0;
+    const struct plat_timer *top;
+
+    if (loop->virtual) {
+        wake = step_virtual(loop);
+    } else {
+        expire(&loop->clock, mono());
+        top = plat_heap_top(&loop->clock);
+        wake = top ? top->at : 0;
+    }
+    expire(&loop->real, mono());
+    top = plat_heap_top(&loop->real);
+    return sooner(wake, top ? top->at : 0);
+}
+
+static bool stuck(const struct plat_loop *loop)
+{
+    return !loop->ready && !world_waits(loop) && !plat_heap_top(&loop->clock) &&
+           !uv_loop_alive(&loop->uv);
+}
+
+/* One round of libuv; blocks only when nothing is ready. */
+static void poll_once(struct plat_loop *loop, uint64_t wake)
+{
+    if (wake) {
+        arm(loop, wake);
+        uv_ref((uv_handle_t *)&loop->tick); /* else uv_run() would not wait for it */
+    } else if (loop->armed) {
+        uv_timer_stop(&loop->tick);
+        loop->armed = 0;
+    }
+    loop->polling = true;
+    uv_run(&loop->uv, loop->ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    loop->polling = false;
+    uv_unref((uv_handle_t *)&loop->tick);
+}
+
 enum plat_loop_end plat_loop_run(struct plat_loop *loop)
 {
     loop->stop = false;
     for (;;) {
-        uint64_t wake = 0;
-        struct plat_timer *top;
+        uint64_t wake;
 
         drain(loop);
         if (loop->stop)
             return PLAT_LOOP_STOPPED;
-        if (loop->virtual) {
-            wake = step_virtual(loop);
-        } else {
-            expire(&loop->clock, mono());
-            top = plat_heap_top(&loop->clock);
-            wake = top ? top->at : 0;
-        }
-        expire(&loop->real, mono());
-        top = plat_heap_top(&loop->real);
-        wake = sooner(wake, top ? top->at : 0);
-        if (!loop->ready && !wake && !world_waits(loop) && !plat_heap_top(&loop->clock) &&
-            !uv_loop_alive(&loop->uv))
+        wake = fire(loop);
+        if (!wake && stuck(loop))
             return PLAT_LOOP_STUCK;
-        if (wake)
-            arm(loop, wake);
-        else if (loop->armed) {
-            uv_timer_stop(&loop->tick);
-            loop->armed = 0;
-        }
-        /* The tick is unreferenced so that it does not count as alive; poll for it all the same. */
-        if (wake)
-            uv_ref((uv_handle_t *)&loop->tick);
-        loop->polling = true;
-        uv_run(&loop->uv, loop->ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
-        loop->polling = false;
-        if (wake)
-            uv_unref((uv_handle_t *)&loop->tick);
+        poll_once(loop, wake);
     }
 }
 

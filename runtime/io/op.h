@@ -1,16 +1,18 @@
 /*
  * The pending operation: what every wait in the program is.
  *
- * Life: NEW -> PENDING -> READY -> DONE.  An engine finishes an op by plat_op_ready(); a deadline or a
- * cancel does the same with another ending.  Whoever comes first wins, the others are ignored.
- * The waiting task is woken by the loop after polling, never from inside a library's callback.
+ * Life: NEW -> PENDING -> READY -> DONE.  An engine finishes an op by plat_op_ready(); a deadline
+ * or a cancel does the same with another ending.  Whoever comes first wins, the others are
+ * ignored. The waiting task is woken by the loop after polling, never from inside a library's
+ * callback.
  *
- * Memory: an op is a Lua userdata that embeds a struct plat_op as its first member.  If the class is
- * `held`, lua/ anchors it from the start of the wait until the engine calls plat_op_release(), which
- * it does exactly once, after the library's last use of it; so an engine may keep a plain pointer.
+ * Memory: an op is a Lua userdata that embeds a struct plat_op as its first member.  If the class
+ * is `held`, lua/ anchors it from the start of the wait until the engine calls plat_op_release(),
+ * which it does exactly once, after the library's last use of it; so an engine may keep a plain
+ * pointer.
  *
- * Library callbacks store a result and call plat_op_ready().  They never touch a lua_State and never
- * call back into their library.
+ * Library callbacks store a result and call plat_op_ready().  They never touch a lua_State and
+ * never call back into their library.
  */
 #pragma once
 
@@ -57,8 +59,10 @@ struct plat_op {
     bool released;      /* release came before the wait began */
 };
 
-/* Marks the op finished with PLAT_END_OK.  Safe to call at any time, also before the wait started and
- * after it ended (then nothing happens). */
+/*
+ * Marks the op finished with PLAT_END_OK.  Safe to call at any time, also before the wait started
+ * and after it ended (then nothing happens).
+ */
 void plat_op_ready(struct plat_op *op);
 
 /* The engine's last touch of a held op; its memory may be gone when this returns. */

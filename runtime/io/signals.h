@@ -1,6 +1,6 @@
 /*
- * SIGINT, SIGTERM and SIGHUP: the first is told to the program, on the loop, so that it can cancel in
- * order; the second ends the process at once, from inside the handler.
+ * SIGINT, SIGTERM and SIGHUP: the first is told to the program, on the loop, so that it can cancel
+ * in order; the second ends the process at once, from inside the handler.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
- * Blocking work on libuv's thread pool, as an op.  `run` is called on a pool thread: it may touch only
- * the op's own memory.  The class must be held and real.  When the wait ends early the work goes on
- * to its end, unobserved, and the op is released then.
+ * Blocking work on libuv's thread pool, as an op.  `run` is called on a pool thread: it may touch
+ * only the op's own memory.  The class must be held and real.  When the wait ends early the work
+ * goes on to its end, unobserved, and the op is released then.
  */
 #pragma once
 

@@ -1,4 +1,6 @@
-/* The Lua state of the program: which libraries exist, where `require` looks, what is locked away. */
+/*
+ * The Lua state of the program: which libraries exist, where `require` looks, what is locked away.
+ */
 #pragma once
 
 #include <lua.h>

@@ -204,7 +204,7 @@ static struct plat_task *check_can_wait(lua_State *L)
 
     if (!task)
         luaL_error(L, "cannot wait outside a task");
-    if (task->co != L)
+    else if (task->co != L)
         luaL_error(L, "cannot wait inside coroutine.wrap or coroutine.resume; use task.spawn");
     if (!lua_isyieldable(L))
         luaL_error(L, "cannot wait inside string.gsub, table.sort, require or a metamethod");

@@ -25,13 +25,13 @@ void *plat_op_new(lua_State *L, size_t size, const struct plat_op_class *cls);
 
 /*
  * Waits for the op, which must be in a stack slot of the calling function (plat_op_new pushed it)
- * and already started by its engine.  Always `return plat_await(L, op, k)`; do not allocate or call
- * anything that raises between the engine's start and this.
+ * and already started by its engine.  Always `return plat_await(L, op, k)`; do not allocate or
+ * call anything that raises between the engine's start and this.
  *
- * When the engine has finished (PLAT_END_OK), or the op's own timeout has passed (PLAT_END_TIMEOUT),
- * or a deadline of the enclosing scope has (PLAT_END_DEADLINE), calls k(L, LUA_YIELD,
- * (lua_KContext)op) with the stack as it was.  k starts with `if (plat_op_failed(op, &err))`.
- * When the task was cancelled it raises the cancel and does not call k.
+ * When the engine has finished (PLAT_END_OK), or the op's own timeout has passed
+ * (PLAT_END_TIMEOUT), or a deadline of the enclosing scope has (PLAT_END_DEADLINE), calls k(L,
+ * LUA_YIELD, (lua_KContext)op) with the stack as it was.  k starts with `if (plat_op_failed(op,
+ * &err))`. When the task was cancelled it raises the cancel and does not call k.
  */
 int plat_await(lua_State *L, struct plat_op *op, lua_KFunction k);
 

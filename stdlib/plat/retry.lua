@@ -12,7 +12,7 @@ local M = {}
 
 local IDEMPOTENT = { GET = true, HEAD = true, OPTIONS = true, PUT = true, DELETE = true }
 local PASSING = { [429] = true, [502] = true, [503] = true, [504] = true }
-local DEFAULT = { times = 3, delay = 0.25, max_delay = 10, factor = 3, jitter = 0.5, patience = 30 }
+local DEFAULT = { times = 5, delay = 0.25, max_delay = 10, factor = 3, jitter = 0.5, patience = 30 }
 local NO_SUCH_NAME = "no such name$" -- asking again at once does not help
 local MONTHS = {
   Jan = 1,

@@ -40,7 +40,8 @@ check "and no step" test "$(grep -c ' step ' <<<"$out")" -eq 0
 
 before=$(log_size)
 play --check --diff executors=4
-expect "a plan says what would change" 0 'will +cluster sandbox: scale statefulset data-platform/dremio-executor from 5 to 4'
+expect "a plan says what would change" 0 \
+    'will +cluster sandbox: scale statefulset data-platform/dremio-executor from 5 to 4'
 check "with the difference" grep -q -- '+ spec.replicas: 4' <<<"$out"
 check "a plan leaves no trace in the world" test "$(log_size)" -eq "$before"
 play --check executors=7

@@ -28,7 +28,10 @@ return {
   ["tostring and format show no addresses"] = function(t)
     t.equal(tostring({}), "table")
     t.equal(("%s %s"):format({}, print), "table function")
-    t.equal(("%s"):format(fault.new("exit", { target = "host db-1" }, { msg = "x" })), "host db-1: x")
+    t.equal(
+      ("%s"):format(fault.new("exit", { target = "host db-1" }, { msg = "x" })),
+      "host db-1: x"
+    )
   end,
   ["stray globals are errors"] = function(t)
     t.fails("undefined variable 'nope'", function()
@@ -52,7 +55,12 @@ return {
     t.equal(list.min(nodes, "n").name, "a")
     t.equal(#list.where(nodes, { n = 9 }), 2)
     t.equal(list.find(nodes, { name = "c" }).n, 9)
-    t.equal(list.map(list.sort_by(nodes, "name"), function(x) return x.name end), { "a", "b", "c" })
+    t.equal(
+      list.map(list.sort_by(nodes, "name"), function(x)
+        return x.name
+      end),
+      { "a", "b", "c" }
+    )
     t.equal(list.get({ spec = { items = { { image = "x" } } } }, "spec.items.1.image"), "x")
     t.equal(list.get({}, "a.b"), nil)
     t.ok(list.deep_equal({ a = { 1, 2 } }, { a = { 1, 2 } }))
@@ -92,11 +100,15 @@ return {
     t.fails('"fats" is none of fast, slow %(did you mean "fast"%?%)', opts, { mode = "fats" })
   end,
   ["a fault's text: target first, then op, object and cause, then the hint"] = function(t)
-    local err = fault.new("http", { target = "cluster prod", op = "k8s.scale", object = "sts a/b" }, {
-      msg = "403 Forbidden",
-      cause = fault.new("auth", { op = "token" }, { msg = "expired" }),
-      hint = "ask for the role",
-    })
+    local err = fault.new(
+      "http",
+      { target = "cluster prod", op = "k8s.scale", object = "sts a/b" },
+      {
+        msg = "403 Forbidden",
+        cause = fault.new("auth", { op = "token" }, { msg = "expired" }),
+        hint = "ask for the role",
+      }
+    )
     t.equal(
       fault.text(err),
       "cluster prod: k8s.scale sts a/b: 403 Forbidden\n  because: token: expired\nhint: ask for the role"
@@ -104,7 +116,7 @@ return {
   end,
   ["Lua's own errors become bugs with file and line"] = function(t)
     local err = t.fails("bug", function()
-      local nothing
+      local nothing = nil
       return nothing.field
     end)
     t.match(err.where, "core_test.lua:%d+$")
@@ -114,6 +126,11 @@ return {
     local value, err = try(fault.raise, "exit", nil, { msg = "no" })
     t.equal(value, nil)
     t.equal(err.kind, "exit")
-    t.equal(try(function() return 5 end), 5)
+    t.equal(
+      try(function()
+        return 5
+      end),
+      5
+    )
   end,
 }

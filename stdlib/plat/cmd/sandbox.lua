@@ -76,25 +76,28 @@ local function write_kubeconfig(world, opts, port)
   return path
 end
 
---- Serves the models until a signal ends it. The clock of the world runs as the real one does.
-function ACTIONS.serve(opts)
-  local world = open(opts, false, opts.sandbox_speed or 1)
-  local close <close> = setmetatable({}, {
-    __close = function()
-      task.shield(10, world.close, world)
-    end,
-  })
-  local kube = serve_model(world, "kubernetes.sandbox:443", opts, opts.port or 0)
-  local dremio =
-    serve_model(world, "dremio.sandbox:9047", opts, opts.port and opts.port > 0 and opts.port + 1 or 0)
+--- Listens for both models and says where.
+local function listen(world, opts)
+  local port = opts.port or 0
+  local kube = serve_model(world, "kubernetes.sandbox:443", opts, port)
+  local dremio = serve_model(world, "dremio.sandbox:9047", opts, port > 0 and port + 1 or 0)
   local path = write_kubeconfig(world, opts, kube:port())
   out.line(("kubernetes http://%s:%d"):format(opts.host, kube:port()))
   out.line(("dremio     http://%s:%d"):format(opts.host, dremio:port()))
   out.line(("kubectl --kubeconfig %s get sts,pods,hpa -A"):format(path))
-  while true do
-    task.sleep(3600)
-  end
-  return close
+end
+
+--- Serves the models until a signal ends it. The clock of the world runs as the real one does.
+function ACTIONS.serve(opts)
+  local world = open(opts, false, opts.sandbox_speed or 1)
+  local _, err = xpcall(function()
+    listen(world, opts)
+    while true do
+      task.sleep(3600)
+    end
+  end, fault.from_handler)
+  task.shield(10, world.close, world)
+  error(err, 0)
 end
 
 return {
