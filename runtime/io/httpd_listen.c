@@ -74,13 +74,16 @@ static int bind_address(const struct addrinfo *ai)
 
 static int real_port(int fd)
 {
-    struct sockaddr_storage addr = { 0 };
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } addr = { .in6 = { 0 } };
     socklen_t len = sizeof(addr);
 
-    if (getsockname(fd, (struct sockaddr *)&addr, &len))
+    if (getsockname(fd, &addr.any, &len))
         return 0;
-    return ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
-                                            : ((struct sockaddr_in *)&addr)->sin_port);
+    return ntohs(addr.any.sa_family == AF_INET6 ? addr.in6.sin6_port : addr.in.sin_port);
 }
 
 int plat_httpd_bind(const struct plat_httpd_opts *opts, int *ret_port, struct plat_err *err)
