@@ -1,3 +1,4 @@
+local effect = require("plat.effect")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
 local prim = require("prim.proc")
@@ -217,6 +218,34 @@ return {
     t.fails("did you mean", function()
       proc.read({ "true" }, { time_out = 1 })
     end)
+  end,
+
+  ["proc.run inside a step is a change that says what it does"] = function(t)
+    local told = {}
+    effect.open({
+      mode = "run",
+      observer = {
+        intent = function(change)
+          told[#told + 1] = change
+        end,
+        outcome = function(_, outcome)
+          told[#told + 1] = outcome
+        end,
+      },
+    })
+    local _ <close> = setmetatable({}, { __close = effect.close })
+    task.with_context({ key = "step", counts = {} }, function()
+      t.equal(proc.run({ "echo", "it's" }).stdout, "it's\n")
+      t.fails("exit", function()
+        proc.run({ "false" }, { text = "try the impossible", recovery = "repeatable" })
+      end)
+    end)
+    t.equal(told[1].text, [[run echo 'it'\''s']])
+    t.equal(told[1].recovery, "unknowable")
+    t.equal(told[1].args, { argv = { "echo", "it's" } })
+    t.equal(told[2], "done")
+    t.equal(told[3].text, "try the impossible")
+    t.equal(told[3].recovery, "repeatable")
   end,
 
   ["proc.run outside a step is refused"] = function(t)
