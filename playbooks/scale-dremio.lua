@@ -47,13 +47,14 @@ function M.run(run, args)
   local fleet = executors.open(cluster)
   local want = run:keep("executors wanted", function()
     local number, source = M.choose(args, cluster.dremio, time.now())
-    run:log("%s executors wanted (%s)", number or "?", source)
-    return run:must(number, source)
+    run:must(number, source)
+    run:log("%d executors wanted (%s)", number, source)
+    return number
   end)
   run:guard("coordinator is up", function()
     return fleet.api:status()
   end)
-  local look = fleet:look()
+  local look = fleet:look(LEAVE)
   local before = run:keep("executors before", function()
     return look.replicas
   end)
@@ -101,7 +102,8 @@ function M.run(run, args)
     end)
   end
 
-  run:prove("every executor is in use", { within = "15m" }, function()
+  local readings = change == "nothing" and 1 or 3
+  run:prove("every executor is in use", { within = "15m", readings = readings }, function()
     return fleet:is_whole(want)
   end)
 end

@@ -1,4 +1,5 @@
 local fleet = require("plat.dremio.fleet")
+local playbooks = require("plat.playbook")
 
 local function look(replicas, opts)
   opts = opts or {}
@@ -52,6 +53,18 @@ return {
     t.equal(compare(3, 3, 3), "nothing")
     t.equal(compare(5, 3, 3), "nothing", "the autoscaler has added two")
     t.equal(compare(5, 3, 4), "shrink")
+  end,
+
+  ["the playbook's number: asked for, from the schedule, from the inventory, or none"] = function(
+    t
+  )
+    local playbook = playbooks.load("playbooks/scale-dremio.lua")
+    local spec = { day = { from = "08:00", to = "18:00", executors = 4 }, otherwise = 1 }
+    t.equal({ playbook.choose({ executors = 7 }, { executors = 2 }, 0) }, { 7, "asked for" })
+    t.equal({ playbook.choose({}, { executors = 2 }, 0) }, { 2, "inventory" })
+    t.equal({ playbook.choose({}, { executors = spec }, 9 * 3600) }, { 4, 'window "day"' })
+    local number, reason = playbook.choose({}, {}, 0)
+    t.ok(number == nil and reason:find("say executors=N", 1, true))
   end,
 
   ["who owns the number of executors"] = function(t)

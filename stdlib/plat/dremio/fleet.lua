@@ -80,16 +80,28 @@ local function movement(object, pods)
       object.spec.replicas
     )
   end
-  local leaving = list.map(list.where(pods, { terminating = true }), function(pod)
-    return pod.name
+  local leaving = list.find(pods, function(pod)
+    return pod.terminating and (pod.ordinal or 0) < object.spec.replicas
   end)
-  return #leaving > 0 and table.concat(leaving, ", ") .. " is leaving" or nil
+  return leaving and leaving.name .. " is being replaced" or nil
 end
 
---- Reads both sides.
+--- Waits for the executors that an earlier run has sent away and was not there to see leave.
+local function wait_sent_away(self, within)
+  local replicas = self._set:get().replicas
+  for _, pod in ipairs(self._set:pods()) do
+    if pod.terminating and pod.ordinal and pod.ordinal >= replicas then
+      self:wait_left(pod.name, within)
+    end
+  end
+end
+
+--- Reads both sides, after the executors that are on their way out have left.
 ---@async
+---@param within number seconds that may take
 ---@return plat.dremio.Look
-function Fleet:look()
+function Fleet:look(within)
+  wait_sent_away(self, within)
   local state, pods = self._set:get(), self._set:pods()
   return {
     replicas = state.replicas,
@@ -317,7 +329,11 @@ end
 ---@return string what was seen
 function Fleet:is_whole(want)
   local nodes, count = self.api:executors(), expected(self, want)
-  local versions = list.keys(self.api:versions())
+  local versions = {}
+  for _, node in ipairs(nodes) do
+    versions[node.version] = true
+  end
+  versions = list.keys(versions)
   if #nodes ~= count then
     return false, ("the coordinator sees %d of %d executors"):format(#nodes, count)
   elseif #versions > 1 then
@@ -346,7 +362,7 @@ M.undo = {
   --- Scales back to the number of before, draining what has to leave.
   executors = function(run, saved)
     local fleet = M.open(run:cluster(saved.cluster))
-    for last = fleet:look().replicas - 1, saved.executors, -1 do
+    for last = fleet:look(UNDO_DRAIN).replicas - 1, saved.executors, -1 do
       fleet:drain(fleet:names(last, last)[1], { within = UNDO_DRAIN, cancel = true })
       fleet:resize(last, last + 1)
     end

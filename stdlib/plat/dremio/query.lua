@@ -9,7 +9,7 @@ local M = {}
 
 local PAGE = 500 -- Dremio refuses larger pages
 local MAX_ROWS = 100000
-local FIRST_POLL, MAX_POLL = 1, 10 -- seconds between looks at a job
+local FIRST_POLL, MAX_POLL = 0.25, 10 -- seconds between looks at a job
 
 local SELECT = "a select reads tables and changes none"
 local ABANDON = "ends a select that this session started and nobody waits for"
@@ -48,7 +48,7 @@ local function await_job(session, id, about, timeout)
       })
     end
     time.sleep(math.min(delay, left))
-    delay = math.min(delay * 1.5, MAX_POLL)
+    delay = math.min(delay * 2, MAX_POLL)
   end
 end
 
