@@ -185,7 +185,7 @@ return {
     t.equal(client:resource("th").plural, "things")
     t.equal(client:resource("Thing").subresources.status, true)
     t.equal(client:resource("things.facts.io").group, "facts.io")
-    local err = t.fails("usage", client.resource, client, "thigns")
+    local err = t.fails("usage", client.resource, client, "thimgs")
     t.equal(err.hint, 'did you mean "things"?')
     err = t.fails("usage", client.resource, client, "podmetrics")
     t.match(err.hint, "metrics.k8s.io/v1beta1")

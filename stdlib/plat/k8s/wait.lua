@@ -31,10 +31,10 @@ end
 -- Keeps one object or the pods up to date: by watch, or by polling where watching is not allowed.
 local function follow(self, kind, opts, take)
   opts.on_trouble = function(err)
-    self.trouble = err
+    self.trouble[kind] = err
   end
   local _, err = fault.try(watch.run, self.client, kind, self.ns, opts, function(event)
-    self.trouble = nil
+    self.trouble[kind] = nil
     take(event)
     self.gate:open()
   end)
@@ -189,8 +189,9 @@ end
 
 local function give_up(self)
   local text = ("not %s within %s (%s)"):format(self.goal, self.limit, self.read(self.object).text)
-  if self.trouble then
-    error(fault.new("timeout", self.about, { msg = text, cause = self.trouble }), 0)
+  local trouble = self.trouble[self.res]
+  if trouble then
+    error(fault.new("timeout", self.about, { msg = text, cause = trouble }), 0)
   end
   fail(self, "timeout", text)
 end
@@ -246,6 +247,7 @@ local function wait(client, res, ns, name, opts)
     limit = task.show_seconds(opts.within),
     about = { op = opts.op, target = client.target, object = kinds.label(res, ns, name) },
     pods = {},
+    trouble = {}, -- what the follower of the object, or of the pods, fails with
     began = now,
     changed_at = now,
     next_look = 0,
