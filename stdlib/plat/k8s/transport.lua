@@ -174,6 +174,10 @@ local function send(self, req)
     change = copy
   end
   local method = req.method or "GET"
+  local retry -- as the door does it; who reads a stream knows better where to take it up
+  if req.stream then
+    retry = false
+  end
   local resp, err = fault.try(effect.http, {
     method = method,
     url = self._server .. req.path .. M.query(req.query),
@@ -188,6 +192,7 @@ local function send(self, req)
     first_byte_timeout = req.first_byte_timeout,
     max_body = MAX_BODY,
     stream = req.stream,
+    retry = retry,
     read = req.read,
     change = change,
   })
