@@ -323,6 +323,16 @@ function M.http(req)
   end)
 end
 
+--- In the sandbox this machine is not part of the world.
+local function refuse_real(req)
+  if state.world then
+    fault.raise("refused", about_of(req), {
+      msg = "this machine is not part of the sandbox",
+      hint = "choose a real inventory with -i, or leave this out of the sandbox",
+    })
+  end
+end
+
 --- Runs a local program.
 ---@async
 ---@param req { argv: string[], opts: table?, op: string?, read: string?, change: table? }
@@ -330,6 +340,7 @@ end
 function M.proc(req)
   req.target = req.target or "localhost"
   req.op = req.op or "proc.run"
+  refuse_real(req)
   local function run()
     return fault.must(about_of(req), require("prim.proc").run(req.argv, req.opts or {}))
   end
@@ -346,6 +357,7 @@ end
 function M.file(req)
   req.target = req.target or "localhost"
   req.object = req.object or req.path
+  refuse_real(req)
   return pass_change(req, function()
     return req.perform(require("prim.fs"))
   end)

@@ -136,6 +136,21 @@ return {
     end)
     t.match(err.msg, "prod.example.com:443 is not part of the sandbox")
   end,
+  ["in the sandbox nothing runs and nothing is written on this machine"] = function(t)
+    local dir = t.tmp()
+    play(t, counter_world(), function() end)
+    t.fails("this machine is not part of the sandbox", function()
+      require("plat.proc").read({ "touch", dir .. "/a" })
+    end)
+    local ok, err = play(t, counter_world(), function(r)
+      r:step("write", function()
+        require("plat.fs").write(dir .. "/b", "x")
+      end)
+    end)
+    t.equal(ok, false)
+    t.equal(err.kind, "refused")
+    t.equal(require("prim.fs").list(dir), {})
+  end,
   ["plan mode lists a change, sends nothing, and predicts later reads"] = function(t)
     local world = counter_world(3)
     local seen
