@@ -69,12 +69,13 @@ end
 --- as before.
 local function with_world(fn)
   return function(t)
-    local real = list.copy(time)
+    local real, real_sleep = list.copy(time), task.sleep
     local now = 1800000000
     t.defer(function()
       for name, old in pairs(real) do
         time[name] = old
       end
+      task.sleep = real_sleep
       effect.open({ mode = "run", world = false })
     end)
     function time.now()
@@ -84,6 +85,7 @@ local function with_world(fn)
     function time.sleep(seconds)
       now = now + seconds
     end
+    task.sleep = time.sleep -- of the door, between attempts
     fn(t)
   end
 end

@@ -127,6 +127,7 @@ local function send(self, req)
     object = req.object,
     read = req.read,
     change = req.change,
+    retry = req.retry,
     connect_timeout = CONNECT_TIMEOUT,
     timeout = CALL_TIMEOUT,
   })
@@ -199,7 +200,8 @@ end
 ---@return boolean up
 ---@return string text
 function Session:status()
-  local status, value = send(self, { path = "/apiv2/server_status", op = "dremio.status" })
+  local path = "/apiv2/server_status"
+  local status, value = send(self, { path = path, op = "dremio.status", retry = false })
   return status == 200, type(value) == "string" and value or "HTTP " .. status
 end
 

@@ -12,7 +12,7 @@ local GROWTH = 1.5
 --- Faults that pass: the coordinator restarts, the network hiccups. They count as a bad reading.
 local function passes(err)
   return err.kind == "connect"
-    or err.kind == "timeout"
+    or (err.kind == "timeout" and not err.deadline) -- a deadline around the wait does not pass
     or (err.kind == "http" and (err.code == nil or err.code >= 500))
 end
 
