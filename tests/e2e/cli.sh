@@ -59,7 +59,8 @@ playbook slow <<<'run:step("wait", {}, function() task.sleep(60) end)'
 run "$work/slow.lua" "${real[@]}" --deadline 300ms
 expect "--deadline" 124
 for signal in INT:130 TERM:143; do
-    "$platrun" "$work/slow.lua" "${real[@]}" >"$work/out" 2>"$work/err" </dev/null &
+    # a shell starts background commands with SIGINT ignored, and platrun respects that
+    env --default-signal=INT "$platrun" "$work/slow.lua" "${real[@]}" >"$work/out" 2>"$work/err" </dev/null &
     pid=$!
     wait_until 10 grep -q wait "$work/out" "$work/err"
     kill -"${signal%:*}" "$pid"

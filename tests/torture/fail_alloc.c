@@ -16,17 +16,28 @@ static void *(*next_realloc)(void *, size_t);
 static atomic_long left; /* allocations until the failing one; 0: not armed */
 static int ever, note_fd;
 
-/* dlsym itself may call calloc: it is served from here until the real one is known. */
+/* dlsym itself may call calloc: then it is served from here. */
 static char early[4096];
 static size_t early_used;
+
+/* Other libraries' constructors may allocate before ours has run. */
+static void find_next(void)
+{
+    static int searching;
+
+    if (searching)
+        return;
+    searching = 1;
+    next_malloc = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
+    next_realloc = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "realloc");
+    next_calloc = (void *(*)(size_t, size_t))dlsym(RTLD_NEXT, "calloc");
+}
 
 __attribute__((constructor)) static void start(void)
 {
     const char *n = getenv("FAIL_ALLOC"), *fd = getenv("FAIL_ALLOC_FD");
 
-    next_malloc = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
-    next_realloc = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "realloc");
-    next_calloc = (void *(*)(size_t, size_t))dlsym(RTLD_NEXT, "calloc");
+    find_next();
     ever = getenv("FAIL_ALLOC_EVER") != NULL;
     note_fd = fd ? atoi(fd) : -1;
     atomic_store(&left, n ? atol(n) : 0);
@@ -53,12 +64,14 @@ static int must_fail(void)
 void *malloc(size_t size)
 {
     if (!next_malloc)
-        next_malloc = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
+        find_next();
     return must_fail() ? NULL : next_malloc(size);
 }
 
 void *calloc(size_t n, size_t size)
 {
+    if (!next_calloc)
+        find_next();
     if (!next_calloc) {
         void *room = early + early_used;
 
@@ -73,7 +86,7 @@ void *calloc(size_t n, size_t size)
 void *realloc(void *old, size_t size)
 {
     if (!next_realloc)
-        next_realloc = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "realloc");
+        find_next();
     /* Shrinking must succeed: Lua relies on it, as the manual of lua_Alloc says. */
     return size > 0 && must_fail() ? NULL : next_realloc(old, size);
 }
