@@ -248,7 +248,7 @@ local function leave(self, step, parent, err)
     depth = step.depth,
     status = (err and not early) and "failed" or (step.changed and "changed" or "ok"),
     changed = step.changed or false,
-    seconds = time.mono() - step.at,
+    seconds = math.floor((time.mono() - step.at) * 1000 + 0.5) / 1000,
     ended_early = early or nil,
   })
 end
