@@ -62,7 +62,7 @@ for signal in INT:130 TERM:143; do
     # a shell starts background commands with SIGINT ignored, and platrun respects that
     env --default-signal=INT "$platrun" "$work/slow.lua" "${real[@]}" >"$work/out" 2>"$work/err" </dev/null &
     pid=$!
-    wait_until 10 grep -q wait "$work/out" "$work/err"
+    check "the run has begun" wait_until 10 grep -q 'slow: Test' "$work/out"
     kill -"${signal%:*}" "$pid"
     wait "$pid"
     status=$? out=$(cat "$work/out") err=$(cat "$work/err")
