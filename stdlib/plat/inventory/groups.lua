@@ -28,7 +28,7 @@ end
 function Tree:group(name)
   local group = self.groups_by_name[name]
   if not group then
-    group = { name = name, hosts = {}, children = {}, vars = {}, file_vars = {} }
+    group = { name = name, hosts = {}, has = {}, children = {}, vars = {}, file_vars = {} }
     self.groups_by_name[name] = group
     self.group_order[#self.group_order + 1] = name
   end
@@ -43,8 +43,8 @@ function Tree:host(name, group)
     self.hosts_by_name[name] = host
     self.host_order[#self.host_order + 1] = name
   end
-  if group and not list.contains(group.hosts, name) then
-    group.hosts[#group.hosts + 1] = name
+  if group and not group.has[name] then
+    group.hosts[#group.hosts + 1], group.has[name] = name, true
   end
   return host
 end
@@ -96,6 +96,7 @@ function Tree:finish()
     return not grouped[name]
   end)
   all.hosts = {}
+  self.memberships = nil
 end
 
 --- Returns the hosts of a group and of all groups below it, in the order of the inventory.
@@ -121,36 +122,56 @@ end
 local function depths(self)
   local depth = {}
   local function walk(name, level)
-    depth[name] = math.max(depth[name] or 0, level)
-    for _, child in ipairs(self.groups_by_name[name].children) do
-      walk(child, level + 1)
+    if (depth[name] or -1) < level then
+      depth[name] = level
+      for _, child in ipairs(self.groups_by_name[name].children) do
+        walk(child, level + 1)
+      end
     end
   end
   walk("all", 0)
   return depth
 end
 
---- Returns the names of the groups a host is in, the farthest first: the order in which their
---- variables are merged (depth, then ansible_group_priority, then name).
----@param host string
----@return string[]
-function Tree:groups_of(host)
+--- Returns the groups in the order in which their variables are merged, the farthest first: by
+--- depth, then ansible_group_priority, then name.
+local function merge_order(self)
   local depth = depths(self)
-  local names = list.where(list.keys(self.groups_by_name), function(name)
-    return list.contains(self:hosts_in(name), host)
-  end)
+  local function priority(name)
+    return tonumber(self.groups_by_name[name].vars.ansible_group_priority) or 1
+  end
+  local names = list.keys(self.groups_by_name)
   table.sort(names, function(a, b)
     if depth[a] ~= depth[b] then
       return depth[a] < depth[b]
-    end
-    local x = tonumber(self.groups_by_name[a].vars.ansible_group_priority) or 1
-    local y = tonumber(self.groups_by_name[b].vars.ansible_group_priority) or 1
-    if x ~= y then
-      return x < y
+    elseif priority(a) ~= priority(b) then
+      return priority(a) < priority(b)
     end
     return a < b
   end)
   return names
+end
+
+--- Finds out, for all hosts at once, which groups each is in.
+local function memberships(self)
+  local groups_of = {}
+  for _, name in ipairs(self.host_order) do
+    groups_of[name] = {}
+  end
+  for _, group in ipairs(merge_order(self)) do
+    for _, host in ipairs(self:hosts_in(group)) do
+      table.insert(groups_of[host], group)
+    end
+  end
+  return groups_of
+end
+
+--- Returns the names of the groups a host is in, the farthest first.
+---@param host string
+---@return string[]
+function Tree:groups_of(host)
+  self.memberships = self.memberships or memberships(self)
+  return self.memberships[host]
 end
 
 --- Returns the variables of a host, as Ansible's precedence has it: from the inventory its groups

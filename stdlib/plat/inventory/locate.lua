@@ -43,11 +43,14 @@ end
 ---@return string[]
 function M.keys(text, path, mapping)
   local at, padded = find(text, path)
-  local place = {}
+  local place, left = {}, list.count(mapping)
   for pos, line in padded:gmatch("()([^\n]+)", at) do
     local key = line:match("^%s*[\"']?(.-)[\"']?%s*:%s") or line:match("^%s*[\"']?(.-)[\"']?%s*:$")
     if key and mapping[key] ~= nil and not place[key] then
-      place[key] = pos
+      place[key], left = pos, left - 1
+    end
+    if left == 0 then
+      break
     end
   end
   return list.sort_by(list.keys(mapping), function(key)

@@ -83,6 +83,14 @@ local function pick(hosts, index)
   return table.move(hosts, a + 1, math.min(b + 1, #hosts), 1, {})
 end
 
+local function to_set(hosts)
+  local set = {}
+  for _, name in ipairs(hosts) do
+    set[name] = true
+  end
+  return set
+end
+
 local function select_word(inv, word)
   local base, index = word:match("^(.-)%[(%-?%d*:?%-?%d*)%]$")
   if base and index:find("%d") then
@@ -103,13 +111,14 @@ local function select_word(inv, word)
     return found
   end
   local pattern = glob(word)
-  for _, group in ipairs(list.keys(inv.groups_by_name)) do
-    if word:find("[*?]") and group:find(pattern) then
-      table.move(inv:hosts_in(group), 1, #inv:hosts_in(group), #found + 1, found)
+  local seen = {}
+  for _, group in ipairs(word:find("[*?]") and list.keys(inv.groups_by_name) or {}) do
+    if group:find(pattern) then
+      seen = list.merge(seen, to_set(inv:hosts_in(group)))
     end
   end
   for _, name in ipairs(inv.host_order) do
-    if name:find(pattern) and not list.contains(found, name) then
+    if seen[name] or name:find(pattern) then
       found[#found + 1] = name
     end
   end
@@ -144,20 +153,20 @@ function M.select(inv, pattern)
     local sign = word:match("^[&!]")
     local hosts = select_word(inv, sign and word:sub(2) or word)
     local into = sign == "&" and both or sign == "!" and without or union
-    into[#into + 1] = hosts
+    into[#into + 1] = to_set(hosts)
   end
   if #union == 0 and #words > 0 then
-    union[1] = inv.host_order
+    union[1] = to_set(inv.host_order)
   end
   local function in_any(sets, name)
-    return list.find(sets, function(hosts)
-      return list.contains(hosts, name)
+    return list.find(sets, function(set)
+      return set[name]
     end) ~= nil
   end
   return list.where(inv.host_order, function(name)
     local kept = in_any(union, name) and not in_any(without, name)
-    for _, hosts in ipairs(both) do
-      kept = kept and list.contains(hosts, name)
+    for _, set in ipairs(both) do
+      kept = kept and set[name]
     end
     return kept
   end)
