@@ -15,7 +15,8 @@ done
 out=$(tests/demo "$(dirname "$platrun")" 2>"$work/err")
 status=$? err=$(cat "$work/err")
 expect "the demo" 0 '^\$ platrun playbooks/scale-dremio.lua executors=5$'
-check "its three runs are recapped" test "$(grep -c 'failed=0' <<<"$out")" -eq 3
+check "its two runs are recapped" test "$(grep -c 'failed=0' <<<"$out")" -eq 2
 check "the second finds nothing to do" grep -q 'nothing to do' <<<"$out"
+check "the plan changes nothing" grep -q '2 will, 0 maybe, 0 opaque.*nothing changed' <<<"$out"
 
 done_testing
