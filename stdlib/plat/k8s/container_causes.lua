@@ -62,6 +62,7 @@ local function image_cause(snap, pod, container, waiting)
     ),
     evidence = evidence,
     fatal = IMAGE[waiting.reason],
+    tried = event and events.time(event),
     hint = image_hint(waiting.reason, text),
     rank = 20,
     key = "image " .. tostring(container.image),

@@ -17,6 +17,8 @@ local M = {}
 local QUIET = 10 -- seconds without change before it says why
 local SAY_EVERY = 30
 local LOOK_EVERY = 5 -- seconds between looks for a fatal cause while nothing moves
+local BACK_OFF = 330 -- seconds after which the kubelet has surely tried again to pull an image
+local CLOCK_SKEW = 2 -- seconds between the cluster's clock and ours
 local SETTLE = 3 -- seconds a fatal cause must last
 local EXPLAIN_SECONDS = 12
 
@@ -134,6 +136,14 @@ local function fail(self, kind, why)
   error(failure(self, kind, why, explanation), 0)
 end
 
+-- Whether a cause was last seen to fail before this wait began: somebody may have mended it since,
+-- and the kubelet only tries again when its back-off ends.
+local function is_old_news(self, cause)
+  return cause.tried ~= nil
+    and cause.tried < self.began_at - CLOCK_SKEW
+    and time.mono() - self.began < BACK_OFF
+end
+
 -- Ends the wait when there is a cause that waiting will not cure, seen for SETTLE seconds.
 local function check_fatal(self, state)
   local now = time.mono()
@@ -145,7 +155,7 @@ local function check_fatal(self, state)
   local explanation = look(self, false)
   local first = explanation.causes[1]
   self.seen = explanation
-  if not first or not first.fatal then
+  if not first or not first.fatal or is_old_news(self, first) then
     self.fatal_key = nil
   elseif self.fatal_key == first.key then
     local text = "will not become %s (%s after %s)"
@@ -249,6 +259,7 @@ local function wait(client, res, ns, name, opts)
     pods = {},
     trouble = {}, -- what the follower of the object, or of the pods, fails with
     began = now,
+    began_at = effect.now(),
     changed_at = now,
     next_look = 0,
     next_say = 0,
