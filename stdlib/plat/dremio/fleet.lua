@@ -322,6 +322,22 @@ function Fleet:wait_left(name, within)
   self.api:wait_gone(name, { within = within })
 end
 
+--- Returns which executors the coordinator does not see, and the likeliest reason that Kubernetes
+--- knows.
+local function who_is_missing(self, nodes, count)
+  local missing = {}
+  for _, name in ipairs(self:names(0, count - 1)) do
+    if not list.find(nodes, { name = name }) then
+      missing[#missing + 1] = name
+    end
+  end
+  local cause = self._set:explain().causes[1]
+  return ("%s%s"):format(
+    #missing > 0 and "; missing: " .. table.concat(missing, ", ") or "",
+    cause and "; " .. cause.what or ""
+  )
+end
+
 --- Returns whether Dremio is whole: every executor in use, all of one version, a query runs.
 ---@async
 ---@param want integer
@@ -335,7 +351,8 @@ function Fleet:is_whole(want)
   end
   versions = list.keys(versions)
   if #nodes ~= count then
-    return false, ("the coordinator sees %d of %d executors"):format(#nodes, count)
+    local text = ("the coordinator sees %d of %d executors"):format(#nodes, count)
+    return false, text .. who_is_missing(self, nodes, count)
   elseif #versions > 1 then
     return false, "executors of different versions: " .. table.concat(versions, ", ")
   end
