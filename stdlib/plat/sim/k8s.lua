@@ -52,7 +52,7 @@ function M.new(opts)
   local model = wrap({
     now = opts.now or 0,
     rng = (opts.seed or 1) * 2862933555777941757 + 3037000493 & (1 << 48) - 1,
-    rv = 1,
+    rv = 1000,
     seq = 0,
     objects = {},
     queue = data.array({}),
@@ -65,6 +65,7 @@ function M.new(opts)
     tokens = {},
   })
   seeds.basics(model)
+  model.history, model.oldest = {}, model.state.rv
   return model
 end
 

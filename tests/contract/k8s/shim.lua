@@ -31,7 +31,11 @@ local function sorted_pairs(t)
 end
 
 local ARRAY = {}
-local json = { null = setmetatable({}, { __tostring = function() return "null" end }) }
+local json = { null = setmetatable({}, {
+  __tostring = function()
+    return "null"
+  end,
+}) }
 
 --- Marks a table as an array, so that an empty one stays one.
 function json.array(t)
@@ -46,9 +50,11 @@ end
 local ESCAPE = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r" }
 
 local function quote(s)
-  return '"' .. s:gsub('[%c"\\]', function(c)
-    return ESCAPE[c] or ("\\u%04x"):format(c:byte())
-  end) .. '"'
+  return '"'
+    .. s:gsub('[%c"\\]', function(c)
+      return ESCAPE[c] or ("\\u%04x"):format(c:byte())
+    end)
+    .. '"'
 end
 
 local function encode(v, out)

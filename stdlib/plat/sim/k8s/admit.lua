@@ -3,6 +3,7 @@
 local base64 = require("plat.sim.k8s.base64")
 local chance = require("plat.sim.k8s.chance")
 local data = require("plat.sim.k8s.data")
+local json = require("plat.json")
 local store = require("plat.sim.k8s.store")
 
 local M = {}
@@ -16,7 +17,7 @@ local function address_taken(model, address)
   return false
 end
 
-local CREATE, UPDATE = {}, {}
+local BEFORE, CREATE, UPDATE = {}, {}, {}
 
 function CREATE.Service(model, object)
   local spec = object.spec
@@ -42,9 +43,7 @@ local function merge_string_data(object)
   object.stringData = nil
 end
 
-function CREATE.Secret(_, object)
-  merge_string_data(object)
-end
+BEFORE.Secret = merge_string_data
 UPDATE.Secret = merge_string_data
 
 function CREATE.Job(model, object)
@@ -66,13 +65,67 @@ function CREATE.Job(model, object)
   end
 end
 
---- Prepares a new object, in place.
+function CREATE.PersistentVolumeClaim(_, object)
+  local meta = object.metadata
+  meta.finalizers = meta.finalizers or data.array({})
+  table.insert(meta.finalizers, "kubernetes.io/pvc-protection")
+end
+
+local function toleration(key)
+  return {
+    key = "node.kubernetes.io/" .. key,
+    operator = "Exists",
+    effect = "NoExecute",
+    tolerationSeconds = 300,
+  }
+end
+
+function CREATE.Pod(_, object)
+  local spec = object.spec
+  spec.serviceAccountName = spec.serviceAccountName or "default"
+  spec.serviceAccount = spec.serviceAccount or spec.serviceAccountName
+  spec.priority = spec.priority or 0
+  spec.preemptionPolicy = spec.preemptionPolicy or "PreemptLowerPriority"
+  spec.tolerations = spec.tolerations or data.array({})
+  for _, key in ipairs({ "not-ready", "unreachable" }) do
+    if not data.find(spec.tolerations, { key = "node.kubernetes.io/" .. key }) then
+      table.insert(spec.tolerations, toleration(key))
+    end
+  end
+end
+
+function CREATE.Namespace(_, object)
+  object.spec = { finalizers = data.array({ "kubernetes" }) }
+end
+
+--- Rewrites a new object before its fields get an owner, in place.
+---@param object table
+function M.before(object)
+  local admit = BEFORE[object.kind]
+  if admit then
+    admit(object)
+  end
+end
+
+--- Adds to a new object what the server owns, in place.
 ---@param model plat.sim.K8s
 ---@param object table
 function M.create(model, object)
   local admit = CREATE[object.kind]
   if admit then
     admit(model, object)
+  end
+end
+
+--- Completes a status that a client writes, in place.
+---@param object table
+function M.status(object)
+  if object.kind == "Pod" then
+    for _, condition in ipairs(data.get(object, "status.conditions") or {}) do
+      if condition.lastProbeTime == nil then
+        condition.lastProbeTime = json.null
+      end
+    end
   end
 end
 

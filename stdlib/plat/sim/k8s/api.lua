@@ -115,7 +115,7 @@ local function check_options(ctx)
   ctx.dry = dry == "All"
   local validation = ctx.query.fieldValidation
   if validation and not ("||Ignore|Warn|Strict|"):find("|" .. validation .. "|", 1, true) then
-    local message = 'Unsupported value: "%s": supported values: "Ignore", "Strict", "Warn"'
+    local message = 'Unsupported value: "%s": supported values: "", "Ignore", "Strict", "Warn"'
     local list = { status.cause("NotSupported", "fieldValidation", message:format(validation)) }
     status.invalid("meta.k8s.io", options, "", list)
   end
@@ -212,7 +212,7 @@ local function authorize(ctx)
   if ctx.model:allows(ctx.user, { resourceAttributes = attributes }) then
     return
   end
-  local name = ctx.name and ctx.request.method ~= "POST" and ('"%s" '):format(ctx.name) or ""
+  local name = ctx.name and ('"%s" '):format(ctx.name) or ""
   local message = ('%s %sis forbidden: User "%s" cannot %s resource "%s%s" in API group "%s"'):format(
     kind.id,
     name,
@@ -227,6 +227,7 @@ end
 
 local function dispatch(ctx)
   authorize(ctx)
+  ctx.warnings[1] = ctx.kind.deprecated
   if ctx.sub then
     check_options(ctx)
     return on_subresource(ctx)

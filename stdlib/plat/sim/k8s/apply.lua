@@ -215,7 +215,7 @@ function M.serve(ctx)
   local node = schema.root(ctx.kind.kind)
   local hidden = ctx.kind.status and ctx.sub ~= "status"
   local set = fields.strip(fields.of(node, config), hidden)
-  local managers = managed.read(old)
+  local managers = managed.before_apply(ctx, old)
   local me = managed.find(managers, {
     manager = ctx.manager,
     operation = "Apply",
@@ -239,7 +239,12 @@ function M.serve(ctx)
   for _, m in ipairs(managers) do
     m.set = fields.minus(m.set, change.removed)
   end
-  me.set, me.time = set, store.stamp(ctx.model)
+  me.set = set
+  if not (fields.is_empty(change.added) and fields.is_empty(change.modified)) then
+    me.time = store.stamp(ctx.model)
+  elseif not fields.is_empty(change.removed) then
+    me.time = store.stamp(ctx.model)
+  end
   managed.write(merged, managers)
   return 200, ctx:render(write.commit(ctx, merged, old))
 end

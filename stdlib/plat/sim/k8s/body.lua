@@ -1,5 +1,6 @@
 --- Request bodies: JSON or YAML text to objects of a kind, with the decoder's errors.
 local data = require("plat.sim.k8s.data")
+local kinds = require("plat.sim.k8s.kinds")
 local json = require("plat.json")
 local schema = require("plat.sim.k8s.schema")
 local status = require("plat.sim.k8s.status")
@@ -70,6 +71,14 @@ local function parse(request, kind_name)
   return value
 end
 
+--- Raises the 422 of a patch whose result has unknown fields: it shows that result.
+local function refuse_patch(object, message)
+  local text = ("Invalid value: %s: %s"):format(json.encode(json.encode(object)), message)
+  local causes = { status.cause("Invalid", "patch", text) }
+  local details = { causes = data.array(causes) }
+  status.refuse(422, "Invalid", ' "" is invalid: patch: ' .. text, details)
+end
+
 --- Checks an object against its type: raises 400 for wrong types and, if strict, unknown fields.
 --- Unknown fields are dropped; a warning is left in `warnings` if wanted.
 ---@param kind_name string
@@ -77,7 +86,8 @@ end
 ---@param gv string
 ---@param validation string? "Strict", "Warn" (default), "Ignore"
 ---@param warnings string[]
-function M.check(kind_name, object, gv, validation, warnings)
+---@param patched? boolean the object is the result of a patch
+function M.check(kind_name, object, gv, validation, warnings, patched)
   local version = gv:match("([^/]*)$")
   local prefix = ('%s in version "%s" cannot be handled as a %s: '):format(
     kind_name,
@@ -94,7 +104,11 @@ function M.check(kind_name, object, gv, validation, warnings)
       list[i] = ('unknown field "%s"'):format(path)
     end
     if validation == "Strict" then
-      status.bad_request(prefix .. "strict decoding error: " .. table.concat(list, ", "))
+      local message = "strict decoding error: " .. table.concat(list, ", ")
+      if patched then
+        refuse_patch(object, message)
+      end
+      status.bad_request(prefix .. message)
     end
     for _, path in ipairs(found.unknown) do
       M.drop(object, path)
@@ -154,7 +168,19 @@ function M.object(ctx, kind_name, gv)
       )
     )
   end
-  if object.apiVersion and object.apiVersion ~= gv then
+  local other = object.apiVersion and object.apiVersion ~= gv
+  if other and not kinds.of_object(object.apiVersion, kind_name) then
+    status.bad_request(
+      ('%s in version "%s" cannot be handled as a %s: no kind "%s" is registered for version "%s" '
+        .. 'in scheme "pkg/runtime/scheme.go:110"'):format(
+        kind_name,
+        object.apiVersion:match("([^/]*)$"),
+        kind_name,
+        kind_name,
+        object.apiVersion
+      )
+    )
+  elseif other then
     status.bad_request(
       ("the API version in the data (%s) does not match the expected API version (%s)"):format(
         object.apiVersion,

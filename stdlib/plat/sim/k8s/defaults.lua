@@ -104,15 +104,6 @@ local function template(spec)
   end
 end
 
-local function toleration(key, seconds)
-  return {
-    key = "node.kubernetes.io/" .. key,
-    operator = "Exists",
-    effect = "NoExecute",
-    tolerationSeconds = seconds,
-  }
-end
-
 local function qos(spec)
   local any, guaranteed = false, true
   for _, c in ipairs(spec.containers or {}) do
@@ -140,11 +131,6 @@ function KIND.Pod(object)
   end
   M.pod_spec(spec)
   default(spec, "enableServiceLinks", true)
-  default(spec, "serviceAccountName", "default")
-  default(spec, "serviceAccount", spec.serviceAccountName)
-  default(spec, "priority", 0)
-  default(spec, "preemptionPolicy", "PreemptLowerPriority")
-  default(spec, "tolerations", A({ toleration("not-ready", 300), toleration("unreachable", 300) }))
   object.status = object.status or {}
   default(object.status, "phase", "Pending")
   default(object.status, "qosClass", qos(spec))
@@ -301,7 +287,6 @@ end
 
 function KIND.PersistentVolumeClaim(object)
   claim(object.spec)
-  default(object.metadata, "finalizers", A({ "kubernetes.io/pvc-protection" }))
   default(object, "status", { phase = "Pending" })
 end
 
@@ -310,8 +295,6 @@ function KIND.Secret(object)
 end
 
 function KIND.Namespace(object)
-  default(object, "spec", {})
-  default(object.spec, "finalizers", A({ "kubernetes" }))
   default(object, "status", { phase = "Active" })
   default(object.metadata, "labels", {})
   object.metadata.labels["kubernetes.io/metadata.name"] = object.metadata.name

@@ -15,6 +15,7 @@ local M = {}
 ---@field verbs string[]
 ---@field all boolean member of the category "all"
 ---@field status boolean has its status behind /status
+---@field deprecated string? a warning that every answer carries
 ---@field generation boolean counts changes of its spec
 
 local FULL = { "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch" }
@@ -98,6 +99,9 @@ add("batch/v1", "Job", "jobs", "", "status", "ag")
 add("coordination.k8s.io/v1", "Lease", "leases", "", "", "")
 add("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", "status", "g")
 add("storage.k8s.io/v1", "StorageClass", "storageclasses", "sc", "", "c")
+
+M.by_id.endpoints.deprecated =
+  "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 
 --- Finds a kind by group version and resource name in a path.
 ---@param gv string

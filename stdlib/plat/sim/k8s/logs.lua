@@ -166,7 +166,7 @@ function M.serve(ctx)
   local container = container_of(ctx, pod)
   local headers = { ["content-type"] = "text/plain" }
   if not pod.spec.nodeName then
-    return 204, "", headers
+    return 204, "", {}
   end
   check_there(ctx, pod, container)
   local log = log_of(model, pod.metadata.uid, container)

@@ -21,7 +21,7 @@ local EMPTY = {
   Deployment = { spec = { template = EMPTY_TEMPLATE, strategy = {} } },
   StatefulSet = { spec = { template = EMPTY_TEMPLATE, updateStrategy = {} } },
   DaemonSet = { spec = { template = EMPTY_TEMPLATE, updateStrategy = {} } },
-  ReplicaSet = { spec = { template = { metadata = {}, spec = {} } } },
+  ReplicaSet = { spec = { template = EMPTY_TEMPLATE } },
   Job = { spec = { template = EMPTY_TEMPLATE } },
   Pod = { spec = { containers = data.array({}) } },
   HorizontalPodAutoscaler = { spec = { scaleTargetRef = {} } },
@@ -138,11 +138,34 @@ local function take_over(ctx, managers, me, change)
   end
 end
 
+--- Returns the managers of an object that is going to be applied: what an object without any has
+--- belongs to a manager of its own.
+---@param ctx plat.sim.k8s.Context
+---@param object table
+---@return plat.sim.k8s.Manager[]
+function M.before_apply(ctx, object)
+  local managers = M.read(object)
+  if #managers == 0 then
+    local change = fields.compare(schema.root(ctx.kind.kind), M.empty(ctx.kind), object)
+    managers[1] = {
+      manager = "before-first-apply",
+      operation = "Update",
+      apiVersion = ctx.kind.gv,
+      time = store.stamp(ctx.model),
+      set = fields.strip(fields.union(change.added, change.modified), ctx.kind.status),
+    }
+  end
+  return managers
+end
+
 --- Notes who made a create, update or patch.
 ---@param ctx plat.sim.k8s.Context
 ---@param old table
 ---@param object table changed in place
 function M.update(ctx, old, object)
+  if old.metadata.uid and not old.metadata.managedFields then
+    return -- an object that nobody owned is not tracked before it is applied
+  end
   local node = schema.root(ctx.kind.kind)
   local change = fields.compare(node, old, object)
   local on_status = ctx.sub == "status"

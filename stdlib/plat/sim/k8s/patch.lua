@@ -78,7 +78,7 @@ function M.result(ctx, object, kind_name, gv)
   check_force(ctx)
   local changed = form(ctx, data.copy(object), kind_name)
   data.without_nulls(changed)
-  body.check(kind_name, changed, gv, ctx.query.fieldValidation, ctx.warnings)
+  body.check(kind_name, changed, gv, ctx.query.fieldValidation, ctx.warnings, true)
   return changed
 end
 

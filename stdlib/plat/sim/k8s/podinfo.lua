@@ -1,4 +1,5 @@
 --- What controllers want to know about pods, and how they make them.
+local admit = require("plat.sim.k8s.admit")
 local data = require("plat.sim.k8s.data")
 local defaults = require("plat.sim.k8s.defaults")
 local store = require("plat.sim.k8s.store")
@@ -116,6 +117,7 @@ end
 ---@return table
 function M.create(model, pod)
   defaults.fill(pod)
+  admit.create(model, pod)
   return store.create(model, pod)
 end
 

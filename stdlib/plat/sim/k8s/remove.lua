@@ -37,7 +37,12 @@ local function remove_pod(model, pod, opts)
   local meta = pod.metadata
   local left = meta.deletionTimestamp and meta.deletionGracePeriodSeconds
   if grace == 0 and #(meta.finalizers or {}) == 0 then
-    return store.remove(model, pod), true
+    store.remove(model, pod)
+    local last = data.copy(pod)
+    last.metadata.deletionTimestamp = store.stamp(model)
+    last.metadata.deletionGracePeriodSeconds = 0
+    last.metadata.generation = (last.metadata.generation or 1) + 1
+    return last, true
   end
   if left and left <= grace then
     return pod, false

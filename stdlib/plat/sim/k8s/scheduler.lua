@@ -1,5 +1,6 @@
 --- The scheduler: pods to nodes by requests, selectors and taints.
 local data = require("plat.sim.k8s.data")
+local json = require("plat.json")
 local podinfo = require("plat.sim.k8s.podinfo")
 local quantity = require("plat.sim.k8s.quantity")
 local queue = require("plat.sim.k8s.queue")
@@ -133,6 +134,7 @@ local function refuse(model, pod, message)
       type = "PodScheduled",
       status = "False",
       reason = "Unschedulable",
+      lastProbeTime = json.null,
       message = message,
       observedGeneration = pod.metadata.generation,
     })
@@ -183,6 +185,7 @@ local function bind(model, pod, node)
     podinfo.set_condition(model, copy.status, {
       type = "PodScheduled",
       status = "True",
+      lastProbeTime = json.null,
       observedGeneration = pod.metadata.generation,
     })
   end)
@@ -200,6 +203,8 @@ end
 function M.run(model, entry)
   local pod = store.get(model, "pods", entry.args.ns, entry.args.name)
   if not pod or pod.spec.nodeName or podinfo.is_leaving(pod) or podinfo.is_over(pod) then
+    return
+  elseif pod.spec.schedulerName ~= BY then
     return
   end
   local nodes = store.list(model, "nodes")

@@ -9,8 +9,8 @@ local M = {}
 local A = data.array
 
 local function put(model, object)
-  admit.create(model, object)
   defaults.fill(object)
+  admit.create(model, object)
   return store.create(model, object)
 end
 

@@ -50,7 +50,7 @@ function M.fields(kind, text)
   for part in (text or ""):gmatch("[^,]+") do
     local path, op, value = part:match("^%s*([^!=%s]+)%s*(!?==?)%s*(.-)%s*$")
     if not path then
-      status.bad_request(("unable to parse requirement: invalid field selector: %q"):format(part))
+      status.bad_request(("invalid selector: '%s'; can't understand '%s'"):format(text, part))
     end
     if not knows_field(kind, path) then
       local label = path

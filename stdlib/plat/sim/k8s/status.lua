@@ -132,9 +132,13 @@ end
 ---@param name string
 ---@param causes table[]
 function M.invalid(group, kind, name, causes)
-  local parts = {}
-  for i, cause in ipairs(causes) do
-    parts[i] = cause.field .. ": " .. cause.message
+  local parts, said = {}, {}
+  for _, cause in ipairs(causes) do
+    local text = cause.field .. ": " .. cause.message
+    if not said[text] then
+      parts[#parts + 1] = text
+      said[text] = true
+    end
   end
   local text = parts[1]
   if #parts > 1 then

@@ -58,6 +58,46 @@ local function merge_objects(node, list, patch)
   return list
 end
 
+--- Puts a merged list in order: what the patch names in its order, what only the server had in
+--- between by the order that it had.
+local function arrange(key, merged, before, order)
+  local function id(item)
+    return key and type(item) == "table" and item[key] or item
+  end
+  local place, named, right, left = {}, {}, {}, {}
+  for i, item in ipairs(before) do
+    place[id(item)] = i
+  end
+  local by_id = {}
+  for _, item in ipairs(merged) do
+    by_id[id(item)] = item
+  end
+  for _, item in ipairs(order) do
+    local found = by_id[id(item)]
+    if found ~= nil and not named[id(item)] then
+      right[#right + 1] = found
+      named[id(item)] = true
+    end
+  end
+  for _, item in ipairs(merged) do
+    if not named[id(item)] then
+      left[#left + 1] = item
+    end
+  end
+  local out, i, j = data.array({}), 1, 1
+  while left[i] ~= nil or right[j] ~= nil do
+    local a, b = left[i] and place[id(left[i])], right[j] and place[id(right[j])]
+    if right[j] == nil or (left[i] ~= nil and a and b and a < b) then
+      out[#out + 1] = left[i]
+      i = i + 1
+    else
+      out[#out + 1] = right[j]
+      j = j + 1
+    end
+  end
+  return out
+end
+
 local function merge_scalars(list, patch)
   for _, value in ipairs(patch) do
     local there = false
@@ -71,7 +111,7 @@ local function merge_scalars(list, patch)
   return list
 end
 
-function merge_value(node, target, patch)
+function merge_value(node, target, patch, order)
   if data.is_map(patch) then
     return M.merge(node, data.is_map(target) and target or {}, patch)
   elseif not data.is_list(patch) then
@@ -79,33 +119,17 @@ function merge_value(node, target, patch)
   end
   if node and node.form == "list" and node.merge then
     local list = data.is_list(target) and target or data.array({})
-    if node.merge ~= "" then
-      return merge_objects(node, list, patch)
+    local before = { table.unpack(list) }
+    if node.merge == "" then
+      return arrange(nil, merge_scalars(list, patch), before, order or patch)
     end
-    return merge_scalars(list, patch)
+    local merged = merge_objects(node, list, patch)
+    if patch[1] and patch[1]["$patch"] == "replace" then
+      return merged
+    end
+    return arrange(node.merge, merged, before, order or patch)
   end
   return data.copy(patch)
-end
-
---- Puts the items of a list in the order that `$setElementOrder` gives; others follow.
-local function reorder(node, list, order)
-  local key = node and node.merge ~= "" and node.merge or nil
-  local out, taken = data.array({}), {}
-  for _, want in ipairs(order) do
-    for i, item in ipairs(list) do
-      local same = key and type(want) == "table" and item[key] == want[key] or item == want
-      if same and not taken[i] then
-        taken[i] = true
-        out[#out + 1] = item
-      end
-    end
-  end
-  for i, item in ipairs(list) do
-    if not taken[i] then
-      out[#out + 1] = item
-    end
-  end
-  return out
 end
 
 local function retain(target, keys)
@@ -124,12 +148,12 @@ local function retain(target, keys)
   end
 end
 
-local function directive(node, target, key, value)
+local function directive(target, key, value)
   local form, field = key:match("^%$([%w]+)/?(.*)$")
   if form == "retainKeys" then
     retain(target, value)
   elseif form == "setElementOrder" then
-    target[field] = reorder(schema.child(node, field), target[field] or data.array({}), value)
+    return -- the merge of the list has used it
   elseif form == "deleteFromPrimitiveList" then
     local keep = data.array({})
     for _, item in ipairs(target[field] or {}) do
@@ -162,20 +186,21 @@ function M.merge(node, target, patch)
     status.bad_request("unknown patch type: " .. tostring(how))
   end
   if patch["$retainKeys"] then
-    directive(node, target, "$retainKeys", patch["$retainKeys"])
+    directive(target, "$retainKeys", patch["$retainKeys"])
   end
   for key, value in pairs(patch) do
     if key:sub(1, 1) ~= "$" then
       if value == json.null then
         target[key] = nil
       else
-        target[key] = merge_value(schema.child(node, key), target[key], value)
+        local order = patch["$setElementOrder/" .. key]
+        target[key] = merge_value(schema.child(node, key), target[key], value, order)
       end
     end
   end
   for key, value in pairs(patch) do
     if key:sub(1, 1) == "$" and key ~= "$retainKeys" then
-      directive(node, target, key, value)
+      directive(target, key, value)
     end
   end
   return target

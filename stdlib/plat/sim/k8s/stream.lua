@@ -6,6 +6,7 @@ local M = {}
 ---@field deadline number? unix seconds at which the server ends it
 ---@field take fun(self): string? the text that is ready now
 ---@field wake_at fun(self): number? a time at which `take` may have more of its own
+---@field last boolean? set by `take`: nothing follows
 ---@field ended boolean
 local Stream = { __name = "plat.sim.k8s.Stream" }
 Stream.__index = Stream
@@ -26,7 +27,7 @@ local function nearest(self, now)
   for _, time in ipairs({ self.model:next_event() or at, self:wake_at() or at }) do
     at = math.min(at, time)
   end
-  return math.max(at, now)
+  return math.max(at, now + 0.001) -- a clock in floats may stand still for less
 end
 
 --- Returns nil: most streams have no times of their own.
@@ -39,14 +40,14 @@ end
 ---@return string?
 function Stream:read()
   local model = self.model
-  while not self.ended do
+  while not self.ended and not self.last do
     local now = model.hooks.now(model)
     model:advance(math.min(now, self.deadline or now))
     local text = self:take()
     if text then
       return text
     end
-    if self.last or (self.deadline and now >= self.deadline) then
+    if self.deadline and now >= self.deadline then
       break
     end
     model.hooks.wait(self, nearest(self, now) - now)

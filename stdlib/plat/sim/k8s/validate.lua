@@ -87,6 +87,36 @@ local function name_of(causes, object)
   end
 end
 
+local NAME_PART = "name part must consist of alphanumeric characters, '-', '_' or '.', and must "
+  .. "start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', "
+  .. "regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+local LABEL_VALUE = "a valid label must be an empty string or consist of alphanumeric characters, "
+  .. "'-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or "
+  .. "'my_value',  or '12345', regex used for validation is "
+  .. "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+
+local function is_qualified(key)
+  local name = key:match("^[^/]+/([^/]+)$") or key
+  return name:match("^[%w][%w%-_%.]*$") ~= nil and name:match("%w$") ~= nil and #name <= 63
+end
+
+--- Checks the labels and annotations of an object; the server does so twice on an update.
+local function marks(causes, meta)
+  for key, value in pairs(meta.labels or {}) do
+    if not is_qualified(key) then
+      invalid(causes, "metadata.labels", key, NAME_PART)
+    end
+    if value ~= "" and not (value:match("^%w[%w%-_%.]*$") and value:match("%w$")) then
+      invalid(causes, "metadata.labels", value, LABEL_VALUE)
+    end
+  end
+  for key in pairs(meta.annotations or {}) do
+    if not is_qualified(key:lower()) then
+      invalid(causes, "metadata.annotations", key, NAME_PART)
+    end
+  end
+end
+
 local function one_container(causes, c, at, names)
   if not c.name then
     required(causes, at .. ".name")
@@ -193,16 +223,24 @@ function KIND.HorizontalPodAutoscaler(causes, object)
   end
   if not spec.maxReplicas or spec.maxReplicas < 1 then
     invalid(causes, "spec.maxReplicas", spec.maxReplicas or 0, "must be greater than 0")
-  elseif least and spec.maxReplicas < least then
+  end
+  if least and (spec.maxReplicas or 0) < least then
     local message = "must be greater than or equal to `minReplicas`"
-    invalid(causes, "spec.maxReplicas", spec.maxReplicas, message)
+    invalid(causes, "spec.maxReplicas", spec.maxReplicas or 0, message)
   end
 end
 
 function KIND.PodDisruptionBudget(causes, object)
   local spec = object.spec
   if spec.minAvailable ~= nil and spec.maxUnavailable ~= nil then
-    invalid(causes, "spec", spec, "minAvailable and maxUnavailable cannot be both set")
+    local text = ('{"MinAvailable":%s,"Selector":%s,"MaxUnavailable":%s,'
+      .. '"UnhealthyPodEvictionPolicy":null}'):format(
+      show(spec.minAvailable),
+      json.encode(spec.selector),
+      show(spec.maxUnavailable)
+    )
+    local message = "minAvailable and maxUnavailable cannot be both set"
+    causes[#causes + 1] = cause("Invalid", "spec", ("Invalid value: %s: %s"):format(text, message))
   end
 end
 
@@ -216,8 +254,11 @@ function KIND.Service(causes, object)
     if #ports > 1 and not port.name then
       required(causes, at .. ".name")
     end
-    if not port.port or port.port < 1 or port.port > 65535 then
-      invalid(causes, at .. ".port", port.port or 0, "must be between 1 and 65535, inclusive")
+    for _, field in ipairs({ "port", "targetPort" }) do
+      local number = port[field] or 0
+      if math.type(number) == "integer" and (number < 1 or number > 65535) then
+        invalid(causes, at .. "." .. field, number, "must be between 1 and 65535, inclusive")
+      end
     end
   end
 end
@@ -230,7 +271,10 @@ function M.object(kind, object, old)
   local causes = {}
   if not old then
     name_of(causes, object)
+  else
+    marks(causes, object.metadata)
   end
+  marks(causes, object.metadata)
   if KIND[object.kind] then
     KIND[object.kind](causes, object)
   end

@@ -47,7 +47,10 @@ function M.version_of(ctx, code)
       'resourceVersion: Invalid value: "%s": strconv.ParseUint: parsing "%s": '
       .. "invalid syntax"
     ):format(text, text)
-    status.refuse(code, code == 400 and "BadRequest" or nil, message)
+    if code == 400 then
+      status.bad_request("invalid resource version: " .. message)
+    end
+    status.refuse(code, nil, message)
   end
   return math.tointeger(tonumber(text))
 end
@@ -68,7 +71,7 @@ local function read_token(text)
   local raw = base64.decode_url(text)
   local ok, token = pcall(json.decode, raw or "")
   if not ok or type(token) ~= "table" or not token.rv or not token.start then
-    status.bad_request("continue key is not valid: illegal base64 data at input byte 0")
+    status.bad_request("invalid continue token: continue key is not valid: unexpected end of JSON")
   end
   return token
 end
@@ -247,12 +250,12 @@ end
 function M.delete_collection(ctx)
   local opts = options_of(ctx)
   local items, meta = M.page(ctx)
-  local results = {}
-  for i, object in ipairs(items) do
-    results[i] = ctx.dry and object or remove.delete(ctx.model, object, opts)
+  for _, object in ipairs(items) do
+    if not ctx.dry then
+      remove.delete(ctx.model, object, opts)
+    end
   end
-  meta.resourceVersion = ("%d"):format(ctx.model.state.rv)
-  return 200, ctx:render_list(results, meta)
+  return 200, ctx:render_list(items, meta)
 end
 
 return M

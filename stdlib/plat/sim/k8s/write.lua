@@ -61,25 +61,37 @@ end
 
 --- Runs a function so that it leaves no trace in the model's chance: for dry runs.
 local function without_trace(ctx, fn)
-  local rng = ctx.model.state.rng
-  local result = fn()
-  ctx.model.state.rng = rng
-  return result
+  local model = ctx.model
+  local rng = model.state.rng
+  model.state.rng = model.scratch or rng ~ 0x5DEECE66D
+  local results = table.pack(pcall(fn))
+  model.scratch, model.state.rng = model.state.rng, rng
+  if not results[1] then
+    error(results[2], 0)
+  end
+  return table.unpack(results, 2, results.n)
 end
 
-local function prepare(ctx, object)
+local function prepare(ctx, object, applied)
   local kind = ctx.kind
   if kind.status and not KEEPS_STATUS[kind.kind] then
     object.status = nil
   end
   local meta = object.metadata
   meta.uid, meta.creationTimestamp, meta.deletionTimestamp = nil, nil, nil
-  meta.generation, meta.selfLink = nil, nil
+  meta.selfLink = nil
+  if kind.generation then
+    meta.generation = nil
+  end
   if not meta.name and meta.generateName then
     meta.name = meta.generateName .. chance.suffix(ctx.model)
   end
-  admit.create(ctx.model, object)
+  admit.before(object)
   defaults.fill(object)
+  if not applied then
+    managed.update(ctx, managed.empty(kind), object)
+  end
+  admit.create(ctx.model, object)
   validate.object(kind, object)
 end
 
@@ -96,19 +108,18 @@ function M.create(ctx, object, applied)
   place(ctx, object)
   check_namespace(ctx, object.metadata.name or "")
   local function run()
-    prepare(ctx, object)
+    prepare(ctx, object, applied)
     if store.get(ctx.model, ctx.kind.id, ctx.ns, object.metadata.name) then
       status.already_exists(ctx.kind, object.metadata.name)
-    end
-    if not applied then
-      managed.update(ctx, managed.empty(ctx.kind), object)
     end
     if not ctx.dry then
       return store.create(ctx.model, object)
     end
     object.metadata.uid = object.metadata.uid or chance.uid(ctx.model)
     object.metadata.creationTimestamp = store.stamp(ctx.model)
-    object.metadata.generation = ctx.kind.generation and 1 or nil
+    if ctx.kind.generation then
+      object.metadata.generation = 1
+    end
     return object
   end
   return ctx.dry and without_trace(ctx, run) or run()
@@ -188,6 +199,7 @@ function M.update(ctx, object, old, applied)
     changed.status = object.status
     changed.metadata.managedFields = object.metadata.managedFields
     object = changed
+    admit.status(object)
   else
     if ctx.kind.status then
       object.status = data.copy(old.status)
@@ -232,15 +244,13 @@ function M.commit(ctx, object, old)
     end
     return object
   end
-  local stored = store.update(ctx.model, object)
-  local meta = stored.metadata
-  local waits = (meta.deletionGracePeriodSeconds or 0) > 0
+  local meta = object.metadata
+  local waits = (meta.deletionGracePeriodSeconds or 0) > 0 or object.kind == "Namespace"
   if meta.deletionTimestamp and not waits and #(meta.finalizers or {}) == 0 then
-    if stored.kind ~= "Namespace" then
-      return store.remove(ctx.model, stored) or stored
-    end
+    store.remove(ctx.model, old)
+    return object
   end
-  return stored
+  return store.update(ctx.model, object)
 end
 
 return M

@@ -42,7 +42,7 @@ local function annotate(model, object, revision)
 end
 
 --- Makes the replica set of the present template.
-local function create_set(model, deployment, revision)
+local function create_set(model, deployment, revision, replicas)
   local template = data.copy(deployment.spec.template)
   local hash = chance.hash(json.encode(template))
   template.metadata = template.metadata or {}
@@ -69,13 +69,69 @@ local function create_set(model, deployment, revision)
       ownerReferences = data.array({ podinfo.reference(deployment) }),
     },
     spec = {
-      replicas = 0,
+      replicas = replicas,
       minReadySeconds = deployment.spec.minReadySeconds,
       selector = selector,
       template = template,
     },
     status = { replicas = 0 },
   })
+end
+
+--- Tells that a replica set gets another number of pods.
+local function told(model, deployment, set, before, after)
+  if before ~= after then
+    local message = ("Scaled %s replica set %s from %d to %d"):format(
+      after > before and "up" or "down",
+      set.metadata.name,
+      before,
+      after
+    )
+    recorder.event(model, deployment, "Normal", "ScalingReplicaSet", message, BY)
+  end
+end
+
+--- Gives a replica set a number and tells about it; returns the set as stored.
+local function resize(model, deployment, set, replicas)
+  local before = set.spec.replicas
+  if before == replicas then
+    return set
+  end
+  local stored = store.edit(model, set, function(copy)
+    copy.spec.replicas = replicas
+  end)
+  told(model, deployment, set, before, replicas)
+  return stored or set
+end
+
+local function total(sets, path)
+  local sum = 0
+  for _, set in ipairs(sets) do
+    sum = sum + (data.get(set, path) or 0)
+  end
+  return sum
+end
+
+local function bounds(deployment)
+  local desired = deployment.spec.replicas
+  local rolling = data.get(deployment, "spec.strategy.rollingUpdate") or {}
+  local surge = quantity.share(rolling.maxSurge, desired, true)
+  local unavailable = quantity.share(rolling.maxUnavailable, desired, false)
+  if surge == 0 and unavailable == 0 then
+    unavailable = 1
+  end
+  return surge, math.min(unavailable, desired)
+end
+
+--- Returns how many pods a new replica set may have at once.
+local function first_size(view)
+  local deployment = view.deployment
+  local desired, there = deployment.spec.replicas, total(view.old, "spec.replicas")
+  if deployment.spec.strategy.type == "Recreate" then
+    return there == 0 and total(view.old, "status.replicas") == 0 and desired or 0
+  end
+  local surge = bounds(deployment)
+  return math.max(0, math.min(desired, desired + surge - there))
 end
 
 ---@class plat.sim.k8s.Rollout
@@ -97,8 +153,9 @@ local function look(model, deployment)
   end
   table.sort(view.old, by_revision)
   if not view.new then
-    view.new = create_set(model, deployment, highest + 1)
+    view.new = create_set(model, deployment, highest + 1, first_size(view))
     view.created = true
+    told(model, deployment, view.new, 0, view.new.spec.replicas)
   elseif revision_of(view.new) < highest then
     view.new = annotate(model, view.new, highest + 1)
   end
@@ -108,48 +165,10 @@ local function look(model, deployment)
   return view
 end
 
---- Gives a replica set a number and tells about it; returns the set as stored.
-local function resize(model, deployment, set, replicas)
-  local before = set.spec.replicas
-  if before == replicas then
-    return set
-  end
-  local stored = store.edit(model, set, function(copy)
-    copy.spec.replicas = replicas
-  end)
-  local message = ("Scaled %s replica set %s from %d to %d"):format(
-    replicas > before and "up" or "down",
-    set.metadata.name,
-    before,
-    replicas
-  )
-  recorder.event(model, deployment, "Normal", "ScalingReplicaSet", message, BY)
-  return stored or set
-end
-
-local function total(sets, path)
-  local sum = 0
-  for _, set in ipairs(sets) do
-    sum = sum + (data.get(set, path) or 0)
-  end
-  return sum
-end
-
 local function all_sets(view)
   local sets = { table.unpack(view.old) }
   sets[#sets + 1] = view.new
   return sets
-end
-
-local function bounds(deployment)
-  local desired = deployment.spec.replicas
-  local rolling = data.get(deployment, "spec.strategy.rollingUpdate") or {}
-  local surge = quantity.share(rolling.maxSurge, desired, true)
-  local unavailable = quantity.share(rolling.maxUnavailable, desired, false)
-  if surge == 0 and unavailable == 0 then
-    unavailable = 1
-  end
-  return surge, math.min(unavailable, desired)
 end
 
 --- Lets the old sets shrink: first what is not ready, then as far as availability allows.

@@ -1,4 +1,5 @@
 --- The StatefulSet controller.
+local admit = require("plat.sim.k8s.admit")
 local chance = require("plat.sim.k8s.chance")
 local data = require("plat.sim.k8s.data")
 local defaults = require("plat.sim.k8s.defaults")
@@ -90,6 +91,7 @@ local function create_claims(model, set, pod_name)
       claim.metadata.name, claim.metadata.namespace = name, ns
       claim.metadata.labels = data.copy(set.spec.selector.matchLabels)
       defaults.fill(claim)
+      admit.create(model, claim)
       store.create(model, claim)
       local message = ("create Claim %s Pod %s in StatefulSet %s success"):format(
         name,

@@ -1,0 +1,291 @@
+--- Runs the cases of the contract over a mount and compares every answer with what a real server of
+--- version 1.34.4 said (golden/*.jsonl).
+local normal = require("normal")
+
+local M = {}
+
+local HEADERS = { "content-type", "warning", "retry-after" }
+
+local T = {}
+T.__index = T
+
+local function fail(text)
+  error({ contract = text }, 0)
+end
+
+--- Fails the case unless something holds.
+function T:ok(value, what)
+  if not value then
+    fail("not so: " .. what)
+  end
+  return value
+end
+
+--- Fails the case unless two plain values are equal.
+function T:equal(got, want, what)
+  if got ~= want then
+    fail(("%s: got %s, want %s"):format(what, tostring(got), tostring(want)))
+  end
+end
+
+function T:path(path)
+  return (path:gsub("%$NS", self.ns))
+end
+
+local function fill(self, v)
+  if type(v) == "string" then
+    return (v:gsub("%$NS", self.ns))
+  elseif type(v) == "table" and v ~= self.json.null then
+    local out = setmetatable({}, getmetatable(v))
+    for k, item in pairs(v) do
+      out[k] = fill(self, item)
+    end
+    return out
+  end
+  return v
+end
+
+local function decode(self, resp)
+  if (resp.headers["content-type"] or ""):find("json", 1, true) and resp.body ~= "" then
+    resp.json = self.json.decode(resp.body)
+  end
+  return resp
+end
+
+local function record(self, title, resp, opts)
+  local body = resp.json or resp.events
+  if body then
+    body = fill({ ns = "$NS", json = self.json }, body) -- a copy
+    self.names:learn(body)
+    body = normal.pick(body, opts.keep, opts.drop, self.json.null)
+    body = self.names:value(body)
+  elseif not opts.loose then
+    body = self.names:text(resp.body or "")
+  end
+  local headers = {}
+  for _, name in ipairs(HEADERS) do
+    headers[name] = resp.headers[name]
+  end
+  self.log[#self.log + 1] = {
+    request = self.names:text(title),
+    status = resp.status,
+    headers = headers,
+    body = body,
+  }
+end
+
+--- Sends a request and records its answer.
+---@param method string
+---@param path string "$NS" is the case's namespace
+---@param body? any a table is sent as JSON
+---@param opts? table type, headers, anonymous, keep, drop (paths), quiet (do not record)
+---@return table resp status, headers, body, json
+function T:call(method, path, body, opts)
+  opts = opts or {}
+  local headers = { accept = "*/*", ["user-agent"] = "contract/1" }
+  if body ~= nil then
+    headers["content-type"] = opts.type or "application/json"
+  end
+  for name, value in pairs(opts.headers or {}) do
+    headers[name] = value
+  end
+  if type(body) == "table" then
+    body = self.json.encode(fill(self, body))
+  elseif type(body) == "string" then
+    body = fill(self, body)
+  end
+  local resp = self.mount:request({
+    method = method,
+    target = self:path(path),
+    headers = headers,
+    body = body,
+    anonymous = opts.anonymous,
+  })
+  decode(self, resp)
+  if not opts.quiet then
+    record(self, method .. " " .. path, resp, opts)
+  end
+  return resp
+end
+
+--- Opens a watch; requests that follow happen while it is open.
+function T:watch(path, opts)
+  local headers = { accept = opts and opts.accept or "*/*", ["user-agent"] = "contract/1" }
+  return { path = path, raw = self.mount:open({ target = self:path(path), headers = headers }) }
+end
+
+--- Reads a watch to its end and records its events.
+---@return table[] events
+function T:finish(watch, opts)
+  local resp = self.mount:finish(watch.raw)
+  resp.events = {}
+  for line in (resp.body or ""):gmatch("[^\n]+") do
+    resp.events[#resp.events + 1] = self.json.decode(line)
+  end
+  setmetatable(resp.events, getmetatable(self.json.array({})))
+  record(self, "WATCH " .. watch.path, resp, opts or {})
+  return resp.events
+end
+
+--- Takes the path out of the last recorded exchange: it has a generated name.
+function T:log_drop_request()
+  self.log[#self.log].request = "(generated name)"
+end
+
+--- Lets time pass.
+function T:sleep(seconds)
+  self.mount:sleep(seconds)
+end
+
+--- Repeats a request until a test of its answer holds, and records the last answer.
+function T:eventually(method, path, test, opts)
+  opts = opts or {}
+  for _ = 1, (opts.seconds or 15) * 5 do
+    local resp = self:call(method, path, nil, { quiet = true, headers = opts.headers })
+    if resp.json and test(resp.json) then
+      record(self, method .. " " .. path .. " (awaited)", resp, opts)
+      return resp
+    end
+    self.mount:sleep(0.2)
+  end
+  fail("never came true: " .. method .. " " .. path)
+end
+
+-- ---- comparison ----
+
+local function is_list(v)
+  return type(v) == "table" and (v[1] ~= nil or #v > 0)
+end
+
+local function differences(self, want, got, path, out)
+  if type(want) == "table" and type(got) == "table" and want ~= self.json.null then
+    local keys = {}
+    for k in pairs(want) do
+      keys[k] = true
+    end
+    for k in pairs(got) do
+      keys[k] = true
+    end
+    local empty = next(keys) == nil
+    if not empty and is_list(want) ~= is_list(got) then
+      out[#out + 1] = path .. ": a list on one side only"
+      return
+    end
+    for k in pairs(keys) do
+      differences(self, want[k], got[k], path .. "." .. tostring(k), out)
+    end
+  elseif want ~= got then
+    local function show(v)
+      if v == nil then
+        return "nothing"
+      end
+      return self.json.encode(v)
+    end
+    out[#out + 1] = ("%s: the server says %s, here %s"):format(path, show(want), show(got))
+  end
+end
+
+local function compare(self, golden, log, out)
+  for i = 1, math.max(#golden, #log) do
+    local want, got = golden[i], log[i]
+    if not want or not got then
+      local one = want or got
+      out[#out + 1] = ("exchange %d (%s) is on one side only"):format(i, one.request)
+      return
+    end
+    local found = {}
+    differences(self, want, got, "", found)
+    for _, text in ipairs(found) do
+      out[#out + 1] = ("%s %s"):format(want.request, text)
+    end
+  end
+end
+
+-- ---- running ----
+
+local function read_golden(self, name)
+  local file = io.open(("%s/golden/%s.jsonl"):format(self.root, name))
+  local out = {}
+  for line in file and file:lines() or function() end do
+    local entry = self.json.decode(line)
+    out[entry.case] = out[entry.case] or {}
+    table.insert(out[entry.case], entry.exchange)
+  end
+  if file then
+    file:close()
+  end
+  return out
+end
+
+local function write_golden(self, name, order, logs)
+  local file = assert(io.open(("%s/golden/%s.jsonl"):format(self.root, name), "w"))
+  for _, title in ipairs(order) do
+    for _, exchange in ipairs(logs[title] or {}) do
+      file:write(self.json.encode({ case = title, exchange = exchange }), "\n")
+    end
+  end
+  file:close()
+end
+
+local function run_case(self, case, number)
+  local ns = ("ct-%s-%d"):format(self.tag, number)
+  local t = setmetatable({
+    ns = ns,
+    mount = self.mount,
+    json = self.json,
+    names = normal.new(ns, self.json.null),
+    log = {},
+  }, T)
+  if not case.bare then
+    local object = { apiVersion = "v1", kind = "Namespace", metadata = { name = ns } }
+    t:call("POST", "/api/v1/namespaces", object, { quiet = true })
+  end
+  local ok, err = xpcall(case.run, function(e)
+    return type(e) == "table" and e.contract or tostring(e) .. "\n" .. debug.traceback()
+  end, t)
+  if not case.bare then
+    t:call("DELETE", "/api/v1/namespaces/" .. ns, nil, { quiet = true })
+  end
+  return t.log, not ok and err or nil
+end
+
+--- Runs files of cases; prints TAP. With `record`, writes the golden answers instead of comparing.
+---@param self table root, tag, mount, json, files, record, only, say
+---@return integer failed
+function M.run(self)
+  local total, failed, exchanges = 0, 0, 0
+  for _, name in ipairs(self.files) do
+    local cases = dofile(("%s/cases/%s.lua"):format(self.root, name))
+    local golden = read_golden(self, name)
+    local order, logs = {}, {}
+    for _, case in ipairs(cases) do
+      order[#order + 1] = case.title
+      logs[case.title] = golden[case.title]
+      if not self.only or case.title:find(self.only, 1, true) then
+        total = total + 1
+        local log, err = run_case(self, case, total)
+        exchanges = exchanges + #log
+        local problems = { err }
+        if self.record then
+          logs[case.title] = log
+        elseif not err then
+          compare(self, golden[case.title] or {}, log, problems)
+        end
+        local bad = #problems > 0
+        failed = failed + (bad and 1 or 0)
+        self.say(("%sok %d - %s: %s"):format(bad and "not " or "", total, name, case.title))
+        for _, text in ipairs(problems) do
+          self.say("  # " .. text:gsub("\n", "\n  # "))
+        end
+      end
+    end
+    if self.record then
+      write_golden(self, name, order, logs)
+    end
+  end
+  self.say(("1..%d"):format(total))
+  self.say(("# %d cases, %d exchanges, %d failed"):format(total, exchanges, failed))
+  return failed
+end
+
+return M
