@@ -184,7 +184,7 @@ static void finish(struct plat_op *op, enum plat_op_end end)
 void plat_op_start(struct plat_op *op, uint64_t scope_deadline)
 {
     struct plat_loop *loop = op->loop;
-    uint64_t now = plat_loop_now(loop), at = 0;
+    uint64_t now, at = 0;
 
     loop->pending++;
     if (op->state == PLAT_OP_READY) { /* the engine was faster than the wait */
@@ -197,14 +197,15 @@ void plat_op_start(struct plat_op *op, uint64_t scope_deadline)
         op->inflight = true;
         loop->inflight++;
     }
+    if (op->timeout <= 0 && !scope_deadline)
+        return;
+    now = plat_loop_now(loop);
     if (op->timeout > 0)
         at = now + (uint64_t)(op->timeout * 1e9);
     if (scope_deadline && (!at || scope_deadline < at)) {
         at = scope_deadline > now ? scope_deadline : now;
         op->by_scope = true;
     }
-    if (!at)
-        return;
     op->timer.real = op->cls->real && loop->virtual;
     op->timer.at = op->timer.real ? mono() + (at - now) : at;
     op->timer.seq = ++loop->seq;

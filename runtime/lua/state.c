@@ -164,7 +164,7 @@ lua_State *plat_state_new(struct plat_loop *loop, const char *stdlib_dir)
 
     if (!L)
         return NULL;
-    lua_gc(L, LUA_GCGEN, 0, 0);
+    lua_gc(L, LUA_GCINC, 300, 100, 13);
     lua_pushcfunction(L, open_all);
     lua_pushlightuserdata(L, loop);
     lua_pushlightuserdata(L, (void *)stdlib_dir);

@@ -52,8 +52,11 @@ static double monotonic(void)
 static void on_count(lua_State *L, lua_Debug *ar)
 {
     struct plat_runtime *rt = plat_runtime_of(L);
-    double busy = monotonic() - (double)rt->resumed_at / 1e9;
+    double now = monotonic(), busy;
 
+    if (!rt->busy_since)
+        rt->busy_since = now; /* its first look since the task was resumed */
+    busy = now - rt->busy_since;
     if (!rt->current || busy < BUSY_WARN)
         return;
     if (!rt->busy_said) {
@@ -69,10 +72,11 @@ static void on_count(lua_State *L, lua_Debug *ar)
 
 static void tell_busy(struct plat_runtime *rt)
 {
-    double busy = monotonic() - (double)rt->resumed_at / 1e9;
+    double busy;
 
     if (!rt->busy_said)
         return;
+    busy = monotonic() - rt->busy_since;
     rt->busy_said = false;
     if (!rt->on_busy)
         return;
@@ -110,7 +114,7 @@ static void run(struct plat_runtime *rt, struct plat_task *task, int nargs)
     int nres = 0, status;
 
     rt->current = task;
-    rt->resumed_at = (uint64_t)(monotonic() * 1e9);
+    rt->busy_since = 0;
     status = lua_resume(task->co, rt->L, nargs, &nres);
     rt->current = NULL;
     tell_busy(rt);

@@ -15,7 +15,10 @@ local CLEANUP = 10 -- seconds that cancelled children get to clean up
 ---@async
 ---@param seconds number
 function M.sleep(seconds)
-  fault.must({ op = "sleep" }, time.sleep(seconds))
+  local ok, err = time.sleep(seconds)
+  if not ok then
+    fault.raise_err({ op = "sleep" }, err)
+  end
 end
 
 --- Runs a function that a cancel cannot interrupt, with a deadline of its own. For cleanup.
@@ -67,14 +70,14 @@ end
 local Group = { __name = "plat.task.Group" }
 Group.__index = Group
 
-local function new_group(collect)
+local function new_group()
   return setmetatable({
     gate = prim.gate(),
     left = 0,
     results = {},
     children = {},
     daemons = 0,
-    collect = collect,
+    context = contexts[prim.current()],
   }, Group)
 end
 
@@ -85,13 +88,11 @@ local function child(group, i, fn, ...)
   group.left = group.left - 1
   if ok then
     group.results[i] = result
-  elseif group.collect then
-    group.results[i] = result
   elseif not group.failed and not group.leaving then
     group.failed = result
     group.gate:open()
   end
-  if group.left == 0 or group.first then
+  if group.left == 0 then
     group.gate:open()
   end
 end
@@ -100,7 +101,9 @@ local function spawn_into(group, i, fn, ...)
   local t = prim.spawn(child, group, i, fn, ...)
   group.left = group.left + 1
   group.children[i] = t
-  contexts[t] = contexts[prim.current()]
+  if group.context ~= nil then
+    contexts[t] = group.context
+  end
 end
 
 local function cancel_children(group, why)
@@ -178,18 +181,16 @@ function M.each(items, opts, fn)
   local limit = math.min(opts.limit or n, n)
   local group = new_group()
   local results, at = {}, 0
-  local function one(i)
-    if opts.collect then
-      local value, err = fault.try(fn, items[i], i)
-      results[i] = err or value
-    else
-      results[i] = fn(items[i], i)
+  local call = not opts.collect and fn
+    or function(item, i)
+      local value, err = fault.try(fn, item, i)
+      return err or value
     end
-  end
   local function worker()
     while at < n do
-      at = at + 1
-      one(at)
+      local i = at + 1
+      at = i
+      results[i] = call(items[i], i)
     end
   end
   for i = 1, limit do
