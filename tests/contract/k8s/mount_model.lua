@@ -5,9 +5,11 @@ local Mount = {}
 Mount.__index = Mount
 
 local function unescape(s)
-  return (s:gsub("+", " "):gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
+  return (
+    s:gsub("+", " "):gsub("%%(%x%x)", function(hex)
+      return string.char(tonumber(hex, 16))
+    end)
+  )
 end
 
 local function split(target)
@@ -61,7 +63,11 @@ function Mount:finish(resp)
     return resp
   end
   local parts = {}
-  for chunk in function() return resp.stream:read() end do
+  for chunk in
+    function()
+      return resp.stream:read()
+    end
+  do
     parts[#parts + 1] = chunk
   end
   return { status = resp.status, headers = resp.headers, body = table.concat(parts) }

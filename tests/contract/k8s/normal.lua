@@ -30,7 +30,10 @@ Names.__index = Names
 --- Starts the names of one case.
 ---@param ns string its namespace
 function M.new(ns, null)
-  return setmetatable({ ns = ns, null = null, uids = {}, versions = {}, counts = {}, hashes = {} }, Names)
+  return setmetatable(
+    { ns = ns, null = null, uids = {}, versions = {}, counts = {}, hashes = {} },
+    Names
+  )
 end
 
 function Names:number(kind, value)

@@ -1,4 +1,4 @@
---- The contract of the Kubernetes API: the same cases on the simulated cluster and on a real server.
+--- The contract of the Kubernetes API: the same cases on the simulated and on a real cluster.
 ---
 ---   lua5.4 run.lua model [--only TEXT] [FILE...]     in process
 ---   lua5.4 run.lua real [...]                        PLATRUN_TEST_KUBECONFIG names the server
@@ -8,7 +8,17 @@ package.path = root .. "/?.lua;" .. package.path
 local shim = require("shim")
 shim.install(root .. "/../../..")
 
-local FILES = { "objects", "errors", "patches", "apply", "lists", "watch", "workloads", "discovery" }
+local FILES = {
+  "objects",
+  "errors",
+  "patches",
+  "apply",
+  "lists",
+  "watch",
+  "workloads",
+  "pods",
+  "discovery",
+}
 
 local function usage()
   io.stderr:write("usage: lua5.4 run.lua model|real|record [--only TEXT] [FILE...]\n")

@@ -1,5 +1,5 @@
---- Writes the compact schema of the simulated API (stdlib/plat/sim/k8s/schema_*.lua) from OpenAPI v3
---- documents of a real server: lua5.4 schema_from_openapi.lua OUTDIR DOCUMENT...
+--- Writes the compact schema of the simulated API (stdlib/plat/sim/k8s/schema_*.lua) from the
+--- OpenAPI v3 documents of a real server: lua5.4 schema_from_openapi.lua OUTDIR DOCUMENT...
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
 local shim = dofile(here .. "/shim.lua")
 shim.install(here .. "/../../..")

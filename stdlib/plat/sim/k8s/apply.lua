@@ -31,9 +31,7 @@ function M.read(ctx, kind_name, gv)
   check_manager(ctx)
   local object, message = body.yaml(ctx.request.body or "")
   if not data.is_map(object) then
-    status.bad_request(
-      "error decoding YAML: " .. (message or "the object is no map")
-    )
+    status.bad_request("error decoding YAML: " .. (message or "the object is no map"))
   end
   data.without_nulls(object)
   kind_name, gv = kind_name or ctx.kind.kind, gv or ctx.kind.gv
@@ -43,12 +41,9 @@ function M.read(ctx, kind_name, gv)
       ("invalid object type: %s/%s, Kind=%s"):format(group, version, object.kind or "")
     )
   elseif object.kind ~= kind_name or object.apiVersion ~= gv then
-    status.bad_request(
-      ("incorrect version specified in apply patch. Specified patch version: %s, expected: %s"):format(
-        object.apiVersion,
-        gv
-      )
-    )
+    local text = "incorrect version specified in apply patch. Specified patch version: %s, "
+      .. "expected: %s"
+    status.bad_request(text:format(object.apiVersion, gv))
   end
   object.metadata = object.metadata or {}
   if object.metadata.managedFields then
@@ -164,12 +159,10 @@ end
 
 local function create(ctx, config)
   if config.metadata.uid then
-    local message = ("Operation cannot be fulfilled on %s %q: uid mismatch: the provided object "
-      .. "specified uid %s, and no existing object was found"):format(
-      ctx.kind.id,
-      ctx.name,
-      config.metadata.uid
-    )
+    local message = (
+      "Operation cannot be fulfilled on %s %q: uid mismatch: the provided object "
+      .. "specified uid %s, and no existing object was found"
+    ):format(ctx.kind.id, ctx.name, config.metadata.uid)
     status.refuse(409, "Conflict", message, status.about(ctx.kind, ctx.name))
   end
   local set = fields.strip(fields.of(schema.root(ctx.kind.kind), config), ctx.kind.status)

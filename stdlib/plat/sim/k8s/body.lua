@@ -171,8 +171,10 @@ function M.object(ctx, kind_name, gv)
   local other = object.apiVersion and object.apiVersion ~= gv
   if other and not kinds.of_object(object.apiVersion, kind_name) then
     status.bad_request(
-      ('%s in version "%s" cannot be handled as a %s: no kind "%s" is registered for version "%s" '
-        .. 'in scheme "pkg/runtime/scheme.go:110"'):format(
+      (
+        '%s in version "%s" cannot be handled as a %s: no kind "%s" is registered for version "%s" '
+        .. 'in scheme "pkg/runtime/scheme.go:110"'
+      ):format(
         kind_name,
         object.apiVersion:match("([^/]*)$"),
         kind_name,

@@ -1,62 +1,13 @@
 --- Cells of the tables that kubectl prints, by kind.
 local data = require("plat.sim.k8s.data")
 local podinfo = require("plat.sim.k8s.podinfo")
-local select = require("plat.sim.k8s.select")
-local time = require("plat.time")
+local text = require("plat.sim.k8s.celltext")
+local workloads = require("plat.sim.k8s.cells_workloads")
 
 local M = {}
 
 local get = data.get
-local NONE = "<none>"
-
---- Writes a duration as kubectl does: "45s", "5m32s", "3h5m", "2d4h", "12d", "2y30d".
----@param seconds number
----@return string
-function M.duration(seconds)
-  local s = math.max(0, math.floor(seconds))
-  local m, h, d = s // 60, s // 3600, s // 86400
-  local function two(big, unit, small, sub)
-    return small == 0 and ("%d%s"):format(big, unit)
-      or ("%d%s%d%s"):format(big, unit, small, sub)
-  end
-  if s < 120 then
-    return ("%ds"):format(s)
-  elseif m < 10 then
-    return two(m, "m", s % 60, "s")
-  elseif m < 180 then
-    return ("%dm"):format(m)
-  elseif h < 8 then
-    return two(h, "h", m % 60, "m")
-  elseif h < 48 then
-    return ("%dh"):format(h)
-  elseif h < 192 then
-    return two(d, "d", h % 24, "h")
-  elseif d < 730 then
-    return ("%dd"):format(d)
-  elseif d < 2920 then
-    return two(d // 365, "y", d % 365, "d")
-  end
-  return ("%dy"):format(d // 365)
-end
-
-local function since(stamp, now)
-  if not stamp then
-    return "<unknown>"
-  end
-  return M.duration(now - time.parse_rfc3339(stamp))
-end
-
-local function age(object, now)
-  return since(object.metadata.creationTimestamp, now)
-end
-
-local function images(spec)
-  local names, list = {}, {}
-  for i, c in ipairs(get(spec, "containers") or {}) do
-    names[i], list[i] = c.name, c.image
-  end
-  return table.concat(names, ","), table.concat(list, ",")
-end
+local age, since, NONE = text.age, text.since, text.NONE
 
 local function count(t)
   local n = 0
@@ -64,19 +15,6 @@ local function count(t)
     n = n + 1
   end
   return n
-end
-
-local function selector(object)
-  local text = select.text(object.spec.selector)
-  return text ~= "" and text or NONE
-end
-
-local function keys_text(map)
-  local parts = {}
-  for key, value in pairs(map or {}) do
-    parts[#parts + 1] = key .. "=" .. value
-  end
-  return #parts > 0 and table.concat(parts, ",") or NONE
 end
 
 local CELLS = {}
@@ -171,7 +109,7 @@ function CELLS.Service(object, now)
     NONE,
     #ports > 0 and table.concat(ports, ",") or NONE,
     age(object, now),
-    keys_text(spec.selector),
+    text.keys(spec.selector),
   }
 end
 
@@ -256,125 +194,15 @@ function CELLS.Endpoints(object, now)
       end
     end
   end
-  local text = table.concat(out, ",", 1, math.min(3, #out))
+  local shown = table.concat(out, ",", 1, math.min(3, #out))
   if #out > 3 then
-    text = ("%s + %d more..."):format(text, #out - 3)
+    shown = ("%s + %d more..."):format(shown, #out - 3)
   end
-  return { object.metadata.name, text ~= "" and text or NONE, age(object, now) }
+  return { object.metadata.name, shown ~= "" and shown or NONE, age(object, now) }
 end
 
 function CELLS.ServiceAccount(object, now)
   return { object.metadata.name, #(object.secrets or {}), age(object, now) }
-end
-
-function CELLS.Deployment(object, now)
-  local s = object.status or {}
-  local names, list = images(object.spec.template.spec)
-  return {
-    object.metadata.name,
-    ("%d/%d"):format(s.readyReplicas or 0, object.spec.replicas),
-    s.updatedReplicas or 0,
-    s.availableReplicas or 0,
-    age(object, now),
-    names,
-    list,
-    selector(object),
-  }
-end
-
-function CELLS.ReplicaSet(object, now)
-  local s = object.status or {}
-  local names, list = images(object.spec.template.spec)
-  return {
-    object.metadata.name,
-    object.spec.replicas,
-    s.replicas or 0,
-    s.readyReplicas or 0,
-    age(object, now),
-    names,
-    list,
-    selector(object),
-  }
-end
-
-function CELLS.StatefulSet(object, now)
-  local names, list = images(object.spec.template.spec)
-  local ready = get(object, "status.readyReplicas") or 0
-  local share = ("%d/%d"):format(ready, object.spec.replicas)
-  return { object.metadata.name, share, age(object, now), names, list }
-end
-
-function CELLS.DaemonSet(object, now)
-  local s = object.status or {}
-  local names, list = images(object.spec.template.spec)
-  return {
-    object.metadata.name,
-    s.desiredNumberScheduled or 0,
-    s.currentNumberScheduled or 0,
-    s.numberReady or 0,
-    s.updatedNumberScheduled or 0,
-    s.numberAvailable or 0,
-    keys_text(get(object, "spec.template.spec.nodeSelector")),
-    age(object, now),
-    names,
-    list,
-    selector(object),
-  }
-end
-
-function CELLS.ControllerRevision(object, now)
-  local ref = podinfo.controller_of(object)
-  local owner = ref and ("%s.apps/%s"):format(ref.kind:lower(), ref.name) or NONE
-  return { object.metadata.name, owner, object.revision, age(object, now) }
-end
-
-function CELLS.Job(object, now)
-  local s, names, list = object.status or {}, images(object.spec.template.spec)
-  local state = podinfo.condition(object, "Complete") and "Complete"
-    or podinfo.condition(object, "Failed") and "Failed"
-    or object.metadata.deletionTimestamp and "Terminating"
-    or "Running"
-  local took = ""
-  if s.startTime then
-    local stop = s.completionTime and time.parse_rfc3339(s.completionTime) or now
-    took = M.duration(stop - time.parse_rfc3339(s.startTime))
-  end
-  return {
-    object.metadata.name,
-    state,
-    ("%d/%d"):format(s.succeeded or 0, object.spec.completions or 1),
-    took,
-    age(object, now),
-    names,
-    list,
-    selector(object),
-  }
-end
-
-local function targets(hpa)
-  local out = {}
-  for i, metric in ipairs(hpa.spec.metrics or {}) do
-    local name = get(metric, "resource.name") or metric.type:lower()
-    local wanted = get(metric, "resource.target.averageUtilization")
-    local current = (get(hpa, "status.currentMetrics") or {})[i]
-    local percent = get(current, "resource.current.averageUtilization")
-    local shown = percent and ("%d%%"):format(percent) or "<unknown>"
-    out[i] = ("%s: %s/%s"):format(name, shown, wanted and ("%d%%"):format(wanted) or "<auto>")
-  end
-  return #out > 0 and table.concat(out, ", ") or NONE
-end
-
-function CELLS.HorizontalPodAutoscaler(object, now)
-  local ref = object.spec.scaleTargetRef
-  return {
-    object.metadata.name,
-    ref.kind .. "/" .. ref.name,
-    targets(object),
-    ("%d"):format(object.spec.minReplicas),
-    object.spec.maxReplicas,
-    get(object, "status.currentReplicas") or 0,
-    age(object, now),
-  }
 end
 
 function CELLS.PodDisruptionBudget(object, now)
@@ -410,7 +238,7 @@ end
 ---@param now number
 ---@return table[]
 function M.of(object, now)
-  local make = CELLS[object.kind]
+  local make = CELLS[object.kind] or workloads[object.kind]
   if make then
     return make(object, now)
   end

@@ -112,10 +112,11 @@ end
 ---@param t table
 ---@return boolean
 function M.is_empty(t)
+  local empty = true
   for _ in pairs(t) do
-    return false
+    empty = false
   end
-  return true
+  return empty
 end
 
 --- Returns the first element of a list that has these fields.

@@ -33,9 +33,8 @@ local function refuse(pdb)
   local details = { causes = data.array({ { reason = "DisruptionBudget", message = message } }) }
   local headers = nil
   if (s.observedGeneration or 0) < (pdb.metadata.generation or 0) then
-    details.causes[1].message = ("The disruption budget %s is still being processed by the server."):format(
-      pdb.metadata.name
-    )
+    local text = "The disruption budget %s is still being processed by the server."
+    details.causes[1].message = text:format(pdb.metadata.name)
     details.retryAfterSeconds = 10
     headers = { ["retry-after"] = "10" }
   end

@@ -2,8 +2,8 @@
 ---
 ---   pod-crash     { pod =, namespace?, times? }  its container ends with code 1 soon after a start
 ---   probe-fails   { pod =, namespace? }          its readiness probe fails
----   image-pull    { prefix? }                    images, or images of pods, of this prefix (all, without)
----                                                cannot be had
+---   image-pull    { prefix? }                    images, or images of pods, of this prefix (all,
+---                                                without) cannot be had
 ---   no-capacity   {}                             no node has room for another pod
 ---   node-down     { node = }                     a node stops answering
 ---   node-up       { node = }                     and is back
@@ -14,20 +14,13 @@
 ---   clear         { name? }                      ends one fault, or all
 ---
 --- Arguments may be given as text too: "pod-crash:dremio-executor-1", "api-503:3".
+local data = require("plat.sim.k8s.data")
 local json = require("plat.json")
 local queue = require("plat.sim.k8s.queue")
 
 local M = {}
 
 local INJECT = {}
-
---- Says whether any fault is in force.
-local function any_fault(model)
-  for _ in pairs(model.state.faults) do
-    return true
-  end
-  return false
-end
 
 local function number(args, field, default)
   return math.tointeger(tonumber(args[field] or args[1])) or default
@@ -105,7 +98,7 @@ INJECT["clear"] = function(model, args)
   local name = args.name or args[1]
   if name then
     model.state.faults[assert(FIELD[name], "no such fault: " .. name)] = nil
-  elseif any_fault(model) then
+  elseif not data.is_empty(model.state.faults) then
     model.state.faults = {}
   else
     return

@@ -273,8 +273,10 @@ end
 
 local UNOWNED = {}
 for word in
-  ("name namespace creationTimestamp selfLink uid generation managedFields resourceVersion "
-    .. "deletionTimestamp deletionGracePeriodSeconds"):gmatch("%S+")
+  (
+    "name namespace creationTimestamp selfLink uid generation managedFields resourceVersion "
+    .. "deletionTimestamp deletionGracePeriodSeconds"
+  ):gmatch("%S+")
 do
   UNOWNED[#UNOWNED + 1] = { "f:metadata", "f:" .. word }
 end

@@ -2,8 +2,8 @@
 ---
 --- Notation of the schema_*.lua texts, one type on a line (continued lines are indented):
 ---   Type  or  Type!             a structure; `!` one that is replaced as a whole
----   field:T  field*:T           a field; `*` required; `=x` its default; a trailing `!` makes a map
----                               or structure atomic, `^` gives it the retainKeys strategy
+---   field:T  field*:T           a field; `*` required; `=x` its default; a trailing `!` makes a
+---                               map or structure atomic, `^` gives it the retainKeys strategy
 ---   s i n b q v t x             string, integer, number, boolean, quantity, integer or string,
 ---                               time, anything
 ---   [T] [T]set [T]key,key       an atomic list, a set, a list of objects with keys

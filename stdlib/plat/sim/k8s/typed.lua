@@ -28,7 +28,7 @@ local EXPECTED = {
 
 local function scalar(node, v, path)
   local kind = node.type
-  local fits = true
+  local fits
   if kind == "s" or kind == "t" then
     fits = type(v) == "string"
   elseif kind == "b" then

@@ -233,12 +233,10 @@ end
 function KIND.PodDisruptionBudget(causes, object)
   local spec = object.spec
   if spec.minAvailable ~= nil and spec.maxUnavailable ~= nil then
-    local text = ('{"MinAvailable":%s,"Selector":%s,"MaxUnavailable":%s,'
-      .. '"UnhealthyPodEvictionPolicy":null}'):format(
-      show(spec.minAvailable),
-      json.encode(spec.selector),
-      show(spec.maxUnavailable)
-    )
+    local text = (
+      '{"MinAvailable":%s,"Selector":%s,"MaxUnavailable":%s,'
+      .. '"UnhealthyPodEvictionPolicy":null}'
+    ):format(show(spec.minAvailable), json.encode(spec.selector), show(spec.maxUnavailable))
     local message = "minAvailable and maxUnavailable cannot be both set"
     causes[#causes + 1] = cause("Invalid", "spec", ("Invalid value: %s: %s"):format(text, message))
   end

@@ -12,10 +12,10 @@ local write = require("plat.sim.k8s.write")
 local M = {}
 
 local EXPIRED = "The provided continue parameter is too old to display a consistent list result. "
-  .. "You can start a new list without the continue parameter, or use the continue token in this "
-  .. "response to retrieve the remainder of the results. Continuing with the provided token results "
-  .. "in an inconsistent list - objects that were created, modified, or deleted between the time "
-  .. "the first chunk was returned and now may show up in the list."
+  .. "You can start a new list without the continue parameter, or use the continue token in "
+  .. "this response to retrieve the remainder of the results. Continuing with the provided "
+  .. "token results in an inconsistent list - objects that were created, modified, or deleted "
+  .. "between the time the first chunk was returned and now may show up in the list."
 
 --- Returns the test that an object must pass to be in a list or watch.
 ---@param ctx plat.sim.k8s.Context

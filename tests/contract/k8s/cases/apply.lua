@@ -79,7 +79,11 @@ return {
   {
     title = "a conflict names manager and field, force takes the field",
     run = function(t)
-      t:equal(apply(t, web(), "fieldManager=platrun", { drop = { "status" } }).status, 201, "created")
+      t:equal(
+        apply(t, web(), "fieldManager=platrun", { drop = { "status" } }).status,
+        201,
+        "created"
+      )
       local function more(spec)
         spec.replicas = 5
       end
@@ -95,11 +99,15 @@ return {
     title = "several conflicts are listed",
     run = function(t)
       apply(t, web(), "fieldManager=platrun", { keep = { "kind" } })
-      apply(t, web(function(spec)
-        spec.replicas = 3
-        spec.template.spec.containers[1].image = "local/x:2"
-        spec.template.spec.containers[1].args = { "b" }
-      end), "fieldManager=other")
+      apply(
+        t,
+        web(function(spec)
+          spec.replicas = 3
+          spec.template.spec.containers[1].image = "local/x:2"
+          spec.template.spec.containers[1].args = { "b" }
+        end),
+        "fieldManager=other"
+      )
     end,
   },
   {
@@ -116,9 +124,14 @@ return {
         keep = { "spec" },
       })
       apply(t, web(), "fieldManager=platrun", owners())
-      apply(t, web(function(spec)
-        spec.replicas = nil
-      end), "fieldManager=platrun", owners())
+      apply(
+        t,
+        web(function(spec)
+          spec.replicas = nil
+        end),
+        "fieldManager=platrun",
+        owners()
+      )
     end,
   },
   {
@@ -145,13 +158,18 @@ return {
         type = "application/strategic-merge-patch+json",
         keep = { "spec.template.spec.containers", "metadata.managedFields" },
       })
-      apply(t, web(function(spec)
-        spec.template.spec.containers[1].args = nil
-        spec.template.spec.containers[1].ports = nil
-        table.insert(spec.template.spec.containers, { name = "d", image = "local/y:1" })
-      end), "fieldManager=platrun", {
-        keep = { "spec.template.spec.containers", "metadata.managedFields" },
-      })
+      apply(
+        t,
+        web(function(spec)
+          spec.template.spec.containers[1].args = nil
+          spec.template.spec.containers[1].ports = nil
+          table.insert(spec.template.spec.containers, { name = "d", image = "local/y:1" })
+        end),
+        "fieldManager=platrun",
+        {
+          keep = { "spec.template.spec.containers", "metadata.managedFields" },
+        }
+      )
       apply(t, web(), "fieldManager=platrun", {
         keep = { "spec.template.spec.containers", "metadata.managedFields" },
       })
@@ -209,12 +227,22 @@ return {
       send(unknown)
       send(unknown, path .. "&fieldValidation=Strict")
       send(config({ a = 1 }))
-      t:call("PATCH", DEPLOY .. "/web?fieldManager=p", web(function(spec)
-        spec.nonsense = 1
-      end), { type = APPLY })
-      t:call("PATCH", DEPLOY .. "/web?fieldManager=p", web(function(spec)
-        spec.replicas = "x"
-      end), { type = APPLY })
+      t:call(
+        "PATCH",
+        DEPLOY .. "/web?fieldManager=p",
+        web(function(spec)
+          spec.nonsense = 1
+        end),
+        { type = APPLY }
+      )
+      t:call(
+        "PATCH",
+        DEPLOY .. "/web?fieldManager=p",
+        web(function(spec)
+          spec.replicas = "x"
+        end),
+        { type = APPLY }
+      )
     end,
   },
   {

@@ -46,7 +46,12 @@ return {
     title = "a resource has its names, verbs and scope",
     bare = true,
     run = function(t)
-      for _, path in ipairs({ "/api/v1", "/apis/apps/v1", "/apis/policy/v1", "/apis/autoscaling/v2" }) do
+      for _, path in ipairs({
+        "/api/v1",
+        "/apis/apps/v1",
+        "/apis/policy/v1",
+        "/apis/autoscaling/v2",
+      }) do
         local list = t:call("GET", path, nil, { keep = { "kind", "groupVersion" } }).json.resources
         local mine = {}
         for _, name in ipairs({

@@ -67,12 +67,20 @@ return {
       t:call("POST", CM, '{"apiVersion":"v1",')
       t:call("POST", CM, config("t", { k = 1 }))
       t:call("POST", CM, { apiVersion = "v1", kind = "Secret", metadata = { name = "t" } })
-      t:call("POST", DEPLOY, web(function(spec)
-        spec.replicas = "two"
-      end))
-      t:call("POST", DEPLOY, web(function(spec)
-        spec.template.spec.containers = "none"
-      end))
+      t:call(
+        "POST",
+        DEPLOY,
+        web(function(spec)
+          spec.replicas = "two"
+        end)
+      )
+      t:call(
+        "POST",
+        DEPLOY,
+        web(function(spec)
+          spec.template.spec.containers = "none"
+        end)
+      )
       t:call("POST", CM, { apiVersion = "v2", kind = "ConfigMap", metadata = { name = "t" } })
     end,
   },
@@ -126,20 +134,33 @@ return {
   {
     title = "422 with every cause",
     run = function(t)
-      t:call("POST", DEPLOY, deployment("Bad_Name", {
-        selector = { matchLabels = { a = "b" } },
-        template = {
-          metadata = { labels = { a = "c" } },
-          spec = { containers = { { name = "c" } } },
-        },
-      }))
-      t:call("POST", DEPLOY, web(function(spec)
-        spec.replicas = -1
-        spec.template.spec.restartPolicy = "Never"
-      end))
-      t:call("POST", DEPLOY, web(function(spec)
-        spec.template.spec.containers = { { name = "c", image = "x" }, { name = "c", image = "y" } }
-      end))
+      t:call(
+        "POST",
+        DEPLOY,
+        deployment("Bad_Name", {
+          selector = { matchLabels = { a = "b" } },
+          template = {
+            metadata = { labels = { a = "c" } },
+            spec = { containers = { { name = "c" } } },
+          },
+        })
+      )
+      t:call(
+        "POST",
+        DEPLOY,
+        web(function(spec)
+          spec.replicas = -1
+          spec.template.spec.restartPolicy = "Never"
+        end)
+      )
+      t:call(
+        "POST",
+        DEPLOY,
+        web(function(spec)
+          spec.template.spec.containers =
+            { { name = "c", image = "x" }, { name = "c", image = "y" } }
+        end)
+      )
       t:call("POST", CM, { apiVersion = "v1", kind = "ConfigMap" })
       t:call("POST", CM .. "?dryRun=Yes", config("x"))
     end,
@@ -148,7 +169,12 @@ return {
     title = "422 for what never changes",
     run = function(t)
       t:call("POST", DEPLOY, web(), { quiet = true })
-      t:call("PATCH", DEPLOY .. "/web", { spec = { selector = { matchLabels = { app = "x" } } } }, MERGE)
+      t:call(
+        "PATCH",
+        DEPLOY .. "/web",
+        { spec = { selector = { matchLabels = { app = "x" } } } },
+        MERGE
+      )
       local path = "/apis/apps/v1/namespaces/$NS/statefulsets"
       local set = web(function(spec)
         spec.serviceName = "web"

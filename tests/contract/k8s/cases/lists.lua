@@ -121,7 +121,11 @@ return {
   {
     title = "a continue token that is none",
     run = function(t)
-      t:equal(t:call("GET", SECRETS .. "?limit=2&continue=xyz", nil, { quiet = true }).status, 400, "status")
+      t:equal(
+        t:call("GET", SECRETS .. "?limit=2&continue=xyz", nil, { quiet = true }).status,
+        400,
+        "status"
+      )
     end,
   },
   {

@@ -185,7 +185,11 @@ return {
       local made = t:call("POST", CM, config("c", { k = "1" })).json
       t:call("PUT", CM .. "/c?dryRun=All", config("c", { k = "2" }))
       t:call("DELETE", CM .. "/c?dryRun=All")
-      t:call("DELETE", CM .. "/c", { kind = "DeleteOptions", apiVersion = "v1", dryRun = { "All" } })
+      t:call(
+        "DELETE",
+        CM .. "/c",
+        { kind = "DeleteOptions", apiVersion = "v1", dryRun = { "All" } }
+      )
       local now = t:call("GET", CM .. "/c").json
       t:equal(now.metadata.resourceVersion, made.metadata.resourceVersion, "version")
     end,
@@ -276,7 +280,8 @@ return {
       t:call("POST", services, service)
       service.metadata.name = "h"
       service.spec.clusterIP = "None"
-      service.spec.ports = { { name = "x", port = 80, targetPort = "http" }, { name = "y", port = 1 } }
+      service.spec.ports =
+        { { name = "x", port = 80, targetPort = "http" }, { name = "y", port = 1 } }
       t:call("POST", services, service)
     end,
   },

@@ -112,7 +112,10 @@ return {
     title = "a strategic patch merges containers, env and ports by key",
     run = function(t)
       web(t)
-      strategic(t, { { name = "c", env = { { name = "B", value = "3" }, { name = "C", value = "4" } } } })
+      strategic(
+        t,
+        { { name = "c", env = { { name = "B", value = "3" }, { name = "C", value = "4" } } } }
+      )
       strategic(t, { { name = "c", image = "local/x:2", args = { "b", "c" } } })
       strategic(t, { { name = "c", ports = { { containerPort = 81, name = "p" } } } })
       strategic(t, { { name = "new", image = "local/z:1" } })

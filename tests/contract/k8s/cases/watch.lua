@@ -52,9 +52,8 @@ return {
     title = "an object enters and leaves what a selector sees",
     run = function(t)
       local rv = post(t, "w").metadata.resourceVersion
-      local w = t:watch(
-        CM .. "?watch=true&timeoutSeconds=3&labelSelector=in%3Dyes&resourceVersion=" .. rv
-      )
+      local w =
+        t:watch(CM .. "?watch=true&timeoutSeconds=3&labelSelector=in%3Dyes&resourceVersion=" .. rv)
       w.path = "by label"
       put(t, "w", { k = "1" }, { ["in"] = "yes" })
       put(t, "w", { k = "2" }, { ["in"] = "yes" })
@@ -112,7 +111,12 @@ return {
       local path = CM .. "?watch=true&timeoutSeconds=2" .. ONE
       t:finish(t:watch(path, { accept = form:format("PartialObjectMetadata") }))
       t:finish(t:watch(path, { accept = form:format("Table") }), {
-        keep = { "1.type", "1.object.kind", "1.object.rows.1.cells.1", "1.object.rows.1.object.kind" },
+        keep = {
+          "1.type",
+          "1.object.kind",
+          "1.object.rows.1.cells.1",
+          "1.object.rows.1.object.kind",
+        },
       })
     end,
   },
