@@ -1,6 +1,7 @@
 --- The one door: every effect on the world outside this process goes through here, as a read or as
 --- a change described by data. Behind the door stands the wire, a planner, or a simulated world.
 
+local env = require("plat.env")
 local fault = require("plat.fault")
 local out = require("plat.out")
 local task = require("plat.task")
@@ -72,11 +73,14 @@ end
 
 -- ---- reads that do not look like reads ----
 
---- Lists a request that reads although its method does not say so. For stdlib modules at load;
---- playbooks cannot: the list is closed when the engine opens the door to them.
+--- Lists a request that reads although its method does not say so. For modules of the standard
+--- library, each with a contract case that shows that nothing changes; playbooks cannot.
 ---@param decl { method: string, path: string, reason: string } path: a pattern over path?query
 function M.declare_read(decl)
   assert(decl.method and decl.path and decl.reason, "a declared read needs method, path and reason")
+  if not env.is_stdlib(2) then
+    error("only the standard library may declare a request to be a read", 2)
+  end
   reads[#reads + 1] = decl
 end
 

@@ -2,6 +2,7 @@
 --- way around the one door, strict globals. Loaded by the host before anything else.
 
 local list = require("plat.list")
+local sys = require("prim.sys")
 local task = require("prim.task")
 local time = require("prim.time")
 
@@ -95,6 +96,15 @@ local function lock()
     end,
     __metatable = false,
   })
+end
+
+--- Returns whether the function at a level of the stack belongs to the standard library.
+---@param level integer 1: the caller of this function
+---@return boolean
+function M.is_stdlib(level)
+  local source = getinfo(level + 1, "S").source
+  local dir = sys.getenv("PLATRUN_STDLIB")
+  return source:find("^@plat/") ~= nil or dir ~= nil and source:sub(2, #dir + 1) == dir
 end
 
 M.getinfo = getinfo -- for the engine: where a step was declared

@@ -91,9 +91,19 @@ local function use_try(name)
   end
 end
 
---- What a playbook sees: everything but the two functions that can swallow a cancel.
+--- What a playbook sees: everything but the two functions that can swallow a cancel, and the
+--- primitives, which know nothing of plans.
 local function environment()
-  local env = { pcall = use_try("pcall"), xpcall = use_try("xpcall") }
+  local env = {
+    pcall = use_try("pcall"),
+    xpcall = use_try("xpcall"),
+    require = function(name)
+      if type(name) == "string" and name:find("^prim%.") then
+        error(("a playbook requires plat.* only: %q would go past the door"):format(name), 2)
+      end
+      return require(name)
+    end,
+  }
   return setmetatable(env, {
     __index = _G,
     __newindex = function(_, name)

@@ -136,6 +136,17 @@ return {
     end)
     t.match(err.msg, "prod.example.com:443 is not part of the sandbox")
   end,
+  ["a playbook can neither declare reads nor reach the primitives"] = function(t)
+    t.fails("only the standard library may declare", function()
+      effect.declare_read({ method = "POST", path = "/", reason = "because" })
+    end)
+    local path = t.tmp() .. "/sly.lua"
+    local file = require("prim.fs")
+    file.write(path, 'local http = require("prim.http") return http')
+    t.fails("a playbook requires plat.%* only", function()
+      require("plat.playbook").load(path)
+    end)
+  end,
   ["in the sandbox nothing runs and nothing is written on this machine"] = function(t)
     local dir = t.tmp()
     play(t, counter_world(), function() end)
