@@ -25,6 +25,7 @@ M.RECOVERY = {
 ---@field predict? fun(): table? the answer that the change would have, without changing anything
 ---@field overlay? fun(read: table, resp: table): table? how a later read looks after the change
 ---@field diff? fun(resp: table): table? `{ { path, before, after }, ... }`
+---@field probe? fun(): boolean? whether it has happened, for class "probed"
 ---@field planned? any what a plan goes on with when nothing predicts
 
 --- Checks a change as an API module wrote it and gives it its key.
@@ -68,6 +69,7 @@ function M.new(step, req)
     overlay = given.overlay,
     diff = given.diff,
     planned = given.planned,
+    probe = given.probe,
   }
 end
 
