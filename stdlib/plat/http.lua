@@ -35,7 +35,7 @@ local SCHEMA = {
   unix_socket = { type = "string", help = "path" },
   proxy = { type = "string", help = 'URL; "" for none; default: from the environment' },
   http1 = { type = "boolean", help = "no HTTP/2" },
-  retry = { type = "any", help = "false: never ask again" },
+  retry = { type = "any", help = "false: never ask again; a table: numbers of plat.retry" },
   target = { type = "string", help = 'what messages call the server; default "http HOST"' },
   object = { type = "string", help = "what the request is about" },
   text = { type = "string", help = "a change in words, for plans and the journal" },

@@ -79,20 +79,21 @@ return {
 
   ["reads are asked again, changes are not"] = function(t)
     local base = fake.serve(t)
+    local three = { times = 3, delay = 0.05 }
     local before = fake.stats(base).requests
     t.fails("answered 503", function()
-      http.get(base .. "/status/503")
+      http.get(base .. "/status/503", { retry = three })
     end)
     t.equal(fake.stats(base).requests - before - 1, 3)
     t.fails("answered 503", function()
       in_step(function()
-        http.post(base .. "/status/503", { body = "x" })
+        http.post(base .. "/status/503", { body = "x", retry = three })
       end)
     end)
     t.equal(fake.stats(base).requests - before - 1, 5)
     local began = time.mono()
     t.fails("answered 429", function()
-      http.get(base .. "/status/429/ra")
+      http.get(base .. "/status/429/ra", { retry = three })
     end)
     t.ok(time.mono() - began >= 1.9, "Retry-After is honoured")
   end,
