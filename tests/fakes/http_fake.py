@@ -268,7 +268,7 @@ PATHS = {
     "badgzip": p_raw(b"HTTP/1.1 200 X\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"),
     "bighead": p_raw(b"HTTP/1.1 200 X\r\n" + b"X-A: %s\r\n" % (b"a" * 60000) * 9 + b"\r\n"),
     "switch": p_raw(b"HTTP/1.1 101 X\r\nUpgrade: what\r\n\r\n"),
-    "interim": p_raw(
+    "interim": lambda c, f, rest, req: c.sendall(
         b"HTTP/1.1 103 X\r\nLink: </a>\r\n\r\nHTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok"
     ),
     "close": p_raw(b""),
