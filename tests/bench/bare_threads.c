@@ -1,6 +1,6 @@
 /*
- * bare_threads N ROUNDS: what Lua itself needs for tasks: per round, N coroutines are made, each runs
- * to its first yield and is kept, then each is resumed to its end.  The peer of tasks.lua.
+ * bare_threads N ROUNDS: what Lua itself needs for tasks: per round, N coroutines are made, each
+ * runs to its first yield and is kept, then each is resumed to its end.  The peer of tasks.lua.
  */
 #include <lauxlib.h>
 #include <lua.h>

@@ -55,7 +55,7 @@ local function check_stdlib(path)
     for what in text:gmatch("%f[%w_](os%.%w+)") do
       world[#world + 1] = ("%s: %s"):format(path, what)
     end
-    if text:find("math%.random") then
+    if text:find("math%.random%f[%W]") then
       world[#world + 1] = path .. ": math.random"
     end
   end

@@ -60,7 +60,8 @@ run "$work/slow.lua" "${real[@]}" --deadline 300ms
 expect "--deadline" 124
 for signal in INT:130 TERM:143; do
     # a shell starts background commands with SIGINT ignored, and platrun respects that
-    env --default-signal=INT "$platrun" "$work/slow.lua" "${real[@]}" >"$work/out" 2>"$work/err" </dev/null &
+    env --default-signal=INT "$platrun" "$work/slow.lua" "${real[@]}" \
+        >"$work/out" 2>"$work/err" </dev/null &
     pid=$!
     check "the run has begun" wait_until 10 grep -q 'slow: Test' "$work/out"
     kill -"${signal%:*}" "$pid"

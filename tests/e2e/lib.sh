@@ -39,8 +39,8 @@ result() {
     printf '%s\n' "$2" "exit status: $status" "stdout:" "$out" "stderr:" "$err" | sed 's/^/# /'
 }
 
-# expect TITLE STATUS [OUT_PATTERN [ERR_PATTERN]]: checks the last run; patterns are extended regular
-# expressions of one line.
+# expect TITLE STATUS [OUT_PATTERN [ERR_PATTERN]]: checks the last run; patterns are extended
+# regular expressions of one line.
 expect() {
     local problem=''
     if [ "$status" -ne "$2" ]; then

@@ -1,7 +1,7 @@
 /*
  * prim.yaml: the first byte chooses the dialect.  Whatever bytes come, decode gives documents or a
- * fault; a decoded document can be encoded, and the dialect `core` reads the text back and writes it
- * the same again.
+ * fault; a decoded document can be encoded, and the dialect `core` reads the text back and writes
+ * it the same again.
  */
 #include <string.h>
 

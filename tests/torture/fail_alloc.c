@@ -1,7 +1,7 @@
 /*
- * A library to preload that fails the n-th allocation: FAIL_ALLOC=n (FAIL_ALLOC_EVER: that one and all
- * that follow).  When the n-th is reached, a line goes to descriptor FAIL_ALLOC_FD, so that the caller
- * knows when n is past the last one.
+ * A library to preload that fails the n-th allocation: FAIL_ALLOC=n (FAIL_ALLOC_EVER: that one and
+ * all that follow).  When the n-th is reached, a byte goes to descriptor FAIL_ALLOC_FD, so that the
+ * caller knows when n is past the last one.
  */
 #include <dlfcn.h>
 #include <errno.h>
