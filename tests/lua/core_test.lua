@@ -111,7 +111,9 @@ return {
     )
     t.equal(
       fault.text(err),
-      "cluster prod: k8s.scale sts a/b: 403 Forbidden\n  because: token: expired\nhint: ask for the role"
+      "cluster prod: k8s.scale sts a/b: 403 Forbidden\n"
+        .. "  because: token: expired\n"
+        .. "hint: ask for the role"
     )
   end,
   ["Lua's own errors become bugs with file and line"] = function(t)

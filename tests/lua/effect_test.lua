@@ -111,7 +111,7 @@ return {
   ["a POST without a description is a bug, an undeclared read too"] = function(t)
     play(t, counter_world(), function() end)
     t.fails("without a description", function()
-      effect.http({ method = "POST", url = "http://counter.sandbox/", target = "counter", op = "x" })
+      effect.http({ method = "POST", url = "http://counter.sandbox/", target = "c", op = "x" })
     end)
     t.fails("not declared as a read", function()
       effect.http({

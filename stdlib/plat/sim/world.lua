@@ -342,7 +342,6 @@ function World:start_clock(opts)
     })
   end
   time.virtual(math.max(now, self.now), opts.speed or 0)
-  math.randomseed(self.seed, self.now // 1 | 0) -- jitter is the same too
   self:advance(time.now())
 end
 
