@@ -38,6 +38,8 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     raise_descriptors();
+    /* Of 4 threads libuv lets 2 look names up: two dead names would hold up every other. */
+    setenv("UV_THREADPOOL_SIZE", "16", 0);
     loop = plat_loop_new();
     if (!loop) {
         fputs("platrun: cannot start: out of memory or file descriptors\n", stderr);
