@@ -18,6 +18,8 @@ local M = {}
 ---@field state table plain data: all that a dump holds
 ---@field history plat.sim.k8s.Change[]
 ---@field oldest integer changes after this version are in the history
+---@field keys table<string, string[]> sorted keys of the objects of a kind, made when asked for
+---@field events table<string, string>? keys of events by what they say, made when asked for
 ---@field streams plat.sim.k8s.Stream[]
 ---@field hooks table `now(model)`, `wait(stream, seconds)`, `stop_seconds(pod, grace)?`
 local K8s = { __name = "plat.sim.K8s" }
@@ -39,6 +41,7 @@ local function wrap(state)
     state = state,
     history = {},
     oldest = state.rv,
+    keys = {},
     streams = {},
     hooks = { now = now, wait = wait },
   }, K8s)

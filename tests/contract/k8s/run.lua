@@ -4,21 +4,35 @@
 ---   lua5.4 run.lua real [...]                        PLATRUN_TEST_KUBECONFIG names the server
 ---   lua5.4 run.lua record [...]                      asks the real server for the golden answers
 local root = arg[0]:match("^(.*)/[^/]*$") or "."
-package.path = root .. "/?.lua;" .. package.path
-local shim = require("shim")
-shim.install(root .. "/../../..")
 
-local FILES = {
-  "objects",
-  "errors",
-  "patches",
-  "apply",
-  "lists",
-  "watch",
-  "workloads",
-  "pods",
-  "discovery",
-}
+local function read(name)
+  local file = io.open(root .. "/" .. name)
+  local text = file and file:read("a")
+  if file then
+    file:close()
+  end
+  return text
+end
+
+local function write(name, text)
+  local file = assert(io.open(root .. "/" .. name, "w"))
+  file:write(text)
+  file:close()
+end
+
+local loaded = {}
+
+--- Loads a file of this directory once.
+local function need(name)
+  if loaded[name] == nil then
+    local text = assert(read(name .. ".lua"), "no file " .. name)
+    loaded[name] = assert(load(text, "@" .. name .. ".lua"))(need)
+  end
+  return loaded[name]
+end
+
+need("shim").install(root .. "/../../..")
+local FILES = need("files")
 
 local function usage()
   io.stderr:write("usage: lua5.4 run.lua model|real|record [--only TEXT] [FILE...]\n")
@@ -41,17 +55,21 @@ if mode ~= "model" and mode ~= "real" and mode ~= "record" then
 end
 local mount
 if mode == "model" then
-  mount = require("mount_model").new()
+  mount = need("mount_model").new()
 else
   local kubeconfig = os.getenv("PLATRUN_TEST_KUBECONFIG")
   if not kubeconfig then
     print("1..0 # SKIP PLATRUN_TEST_KUBECONFIG names no real server")
     os.exit(0)
   end
-  mount = require("mount_curl").new(kubeconfig)
+  mount = need("mount_curl").new(kubeconfig)
 end
-local failed = require("suite").run({
-  root = root,
+local failed = need("suite").run({
+  read = read,
+  write = write,
+  trace = function(e)
+    return tostring(e) .. "\n" .. debug.traceback()
+  end,
   tag = mode == "model" and "m" or ("%x"):format(os.time()),
   mount = mount,
   json = require("plat.json"),

@@ -237,6 +237,54 @@ function time.parse_rfc3339(s)
   return days * 86400 + tonumber(h) * 3600 + tonumber(mi) * 60 + tonumber(sec)
 end
 
+local list = {}
+
+--- Copies all levels; marked arrays stay marked.
+function list.deep_copy(v)
+  if type(v) ~= "table" or v == json.null then
+    return v
+  end
+  local out = {}
+  for k, item in raw_next, v do
+    out[k] = list.deep_copy(item)
+  end
+  return setmetatable(out, getmetatable(v))
+end
+
+--- Compares two values, tables by content.
+function list.deep_equal(a, b)
+  if a == b then
+    return true
+  elseif type(a) ~= "table" or type(b) ~= "table" or a == json.null or b == json.null then
+    return false
+  end
+  for k, v in raw_next, a do
+    if not list.deep_equal(v, b[k]) then
+      return false
+    end
+  end
+  for k in raw_next, b do
+    if a[k] == nil then
+      return false
+    end
+  end
+  return true
+end
+
+--- Says whether a table has no key.
+function list.is_empty(t)
+  return raw_next(t) == nil
+end
+
+--- Returns the keys of a table in order.
+function list.keys(t)
+  local keys = {}
+  for k in sorted_pairs(t) do
+    keys[#keys + 1] = k
+  end
+  return keys
+end
+
 M.json, M.time = json, time
 
 --- Installs the stand-ins unless the runtime is there.
@@ -245,10 +293,10 @@ function M.install(root)
     return
   end
   pairs = sorted_pairs -- luacheck: ignore 121 (the runtime does the same)
-  M.next = raw_next
   package.path = root .. "/stdlib/?.lua;" .. package.path
   package.loaded["plat.json"] = json
   package.loaded["plat.time"] = time
+  package.loaded["plat.list"] = list
 end
 
 return M

@@ -1,6 +1,7 @@
 --- Runs the cases of the contract over a mount and compares every answer with what a real server of
 --- version 1.34.4 said (golden/*.jsonl).
-local normal = require("normal")
+local need = ... -- loads another file of this directory
+local normal = need("normal")
 
 local M = {}
 
@@ -157,6 +158,14 @@ local function is_list(v)
   return type(v) == "table" and (v[1] ~= nil or #v > 0)
 end
 
+local function some(keys)
+  local found = false
+  for _ in pairs(keys) do
+    found = true
+  end
+  return found
+end
+
 local function differences(self, want, got, path, out)
   if type(want) == "table" and type(got) == "table" and want ~= self.json.null then
     local keys = {}
@@ -166,8 +175,7 @@ local function differences(self, want, got, path, out)
     for k in pairs(got) do
       keys[k] = true
     end
-    local empty = next(keys) == nil
-    if not empty and is_list(want) ~= is_list(got) then
+    if some(keys) and is_list(want) ~= is_list(got) then
       out[#out + 1] = path .. ": a list on one side only"
       return
     end
@@ -204,27 +212,23 @@ end
 -- ---- running ----
 
 local function read_golden(self, name)
-  local file = io.open(("%s/golden/%s.jsonl"):format(self.root, name))
   local out = {}
-  for line in file and file:lines() or function() end do
+  for line in (self.read(("golden/%s.jsonl"):format(name)) or ""):gmatch("[^\n]+") do
     local entry = self.json.decode(line)
     out[entry.case] = out[entry.case] or {}
     table.insert(out[entry.case], entry.exchange)
-  end
-  if file then
-    file:close()
   end
   return out
 end
 
 local function write_golden(self, name, order, logs)
-  local file = assert(io.open(("%s/golden/%s.jsonl"):format(self.root, name), "w"))
+  local lines = {}
   for _, title in ipairs(order) do
     for _, exchange in ipairs(logs[title] or {}) do
-      file:write(self.json.encode({ case = title, exchange = exchange }), "\n")
+      lines[#lines + 1] = self.json.encode({ case = title, exchange = exchange }) .. "\n"
     end
   end
-  file:close()
+  self.write(("golden/%s.jsonl"):format(name), table.concat(lines))
 end
 
 local function run_case(self, case, number)
@@ -241,7 +245,7 @@ local function run_case(self, case, number)
     t:call("POST", "/api/v1/namespaces", object, { quiet = true })
   end
   local ok, err = xpcall(case.run, function(e)
-    return type(e) == "table" and e.contract or tostring(e) .. "\n" .. debug.traceback()
+    return type(e) == "table" and e.contract or self.trace(e)
   end, t)
   if not case.bare then
     t:call("DELETE", "/api/v1/namespaces/" .. ns, nil, { quiet = true })
@@ -250,12 +254,12 @@ local function run_case(self, case, number)
 end
 
 --- Runs files of cases; prints TAP. With `record`, writes the golden answers instead of comparing.
----@param self table root, tag, mount, json, files, record, only, say
+---@param self table read, write (of files here), tag, mount, json, files, record, only, say, trace
 ---@return integer failed
 function M.run(self)
   local total, failed, exchanges = 0, 0, 0
   for _, name in ipairs(self.files) do
-    local cases = dofile(("%s/cases/%s.lua"):format(self.root, name))
+    local cases = need("cases/" .. name)
     local golden = read_golden(self, name)
     local order, logs = {}, {}
     for _, case in ipairs(cases) do

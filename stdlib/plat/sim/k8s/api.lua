@@ -212,10 +212,9 @@ local function authorize(ctx)
   if ctx.model:allows(ctx.user, { resourceAttributes = attributes }) then
     return
   end
-  local name = ctx.name and ('"%s" '):format(ctx.name) or ""
-  local message = ('%s %sis forbidden: User "%s" cannot %s resource "%s%s" in API group "%s"'):format(
-    kind.id,
-    name,
+  local subject = kind.id .. (ctx.name and (' "%s"'):format(ctx.name) or "")
+  local message = ('%s is forbidden: User "%s" cannot %s resource "%s%s" in API group "%s"'):format(
+    subject,
     ctx.user,
     verb,
     kind.plural,

@@ -128,7 +128,7 @@ end
 function M.notice(model, change)
   local object, id = change.object, change.id
   if id == "events" then
-    return
+    return recorder.notice(model, change)
   end
   local meta = object.metadata
   sync_later(model, id, meta.namespace, meta.name)

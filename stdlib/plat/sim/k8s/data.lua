@@ -1,5 +1,6 @@
 --- Plain values of the simulated cluster: copies, comparison, paths, arrays.
 local json = require("plat.json")
+local list = require("plat.list")
 
 local M = {}
 
@@ -22,25 +23,11 @@ function M.is_map(v)
   return type(v) == "table" and v ~= null and not M.is_list(v)
 end
 
---- Copies a value deeply; lists come out marked as arrays.
+--- Copies a value deeply; lists stay marked as arrays.
 ---@param v any
 ---@return any
 function M.copy(v)
-  if type(v) ~= "table" or v == null then
-    return v
-  end
-  if M.is_list(v) then
-    local out = {}
-    for i = 1, #v do
-      out[i] = M.copy(v[i])
-    end
-    return json.array(out)
-  end
-  local out = {}
-  for k, item in pairs(v) do
-    out[k] = M.copy(item)
-  end
-  return out
+  return list.deep_copy(v)
 end
 
 --- Compares two values deeply.
@@ -48,26 +35,7 @@ end
 ---@param b any
 ---@return boolean
 function M.equal(a, b)
-  if a == b then
-    return true
-  end
-  if type(a) ~= "table" or type(b) ~= "table" or a == null or b == null then
-    return false
-  end
-  if #a ~= #b or M.is_list(a) ~= M.is_list(b) then
-    return false
-  end
-  for k, v in pairs(a) do
-    if not M.equal(v, b[k]) then
-      return false
-    end
-  end
-  for k in pairs(b) do
-    if a[k] == nil then
-      return false
-    end
-  end
-  return true
+  return list.deep_equal(a, b)
 end
 
 --- Reads a dotted path; nil where anything on the way is missing.
@@ -112,19 +80,15 @@ end
 ---@param t table
 ---@return boolean
 function M.is_empty(t)
-  local empty = true
-  for _ in pairs(t) do
-    empty = false
-  end
-  return empty
+  return list.is_empty(t)
 end
 
 --- Returns the first element of a list that has these fields.
----@param list table?
+---@param items table?
 ---@param fields table<string, any>
 ---@return any item, integer? index
-function M.find(list, fields)
-  for i, item in ipairs(list or {}) do
+function M.find(items, fields)
+  for i, item in ipairs(items or {}) do
     local all = true
     for k, v in pairs(fields) do
       all = all and item[k] == v

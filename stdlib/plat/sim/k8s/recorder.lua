@@ -8,11 +8,41 @@ local M = {}
 
 local LIFE = 3600 -- seconds that an event is kept
 
-local function same(event, object, kind, reason, message)
-  return event.involvedObject.uid == object.metadata.uid
-    and event.type == kind
-    and event.reason == reason
-    and event.message == message
+local function key_of(event)
+  local about = event.involvedObject or {}
+  return table.concat({
+    about.uid or "",
+    event.type or "",
+    event.reason or "",
+    event.message or "",
+  }, "\0")
+end
+
+--- Is told of a change of an event: keeps the index by what events say.
+---@param model plat.sim.K8s
+---@param change plat.sim.k8s.Change
+function M.notice(model, change)
+  local index, event = model.events, change.object
+  if not index then
+    return
+  end
+  local name = event.metadata.namespace .. "/" .. event.metadata.name
+  if change.type ~= "DELETED" then
+    index[key_of(event)] = name
+  elseif index[key_of(event)] == name then
+    index[key_of(event)] = nil
+  end
+end
+
+local function find(model, event)
+  if not model.events then
+    model.events = {}
+    for _, other in ipairs(store.list(model, "events")) do
+      model.events[key_of(other)] = other.metadata.namespace .. "/" .. other.metadata.name
+    end
+  end
+  local name = model.events[key_of(event)]
+  return name and model.state.objects.events[name]
 end
 
 --- Records an event about an object; an equal one is counted up.
@@ -27,22 +57,10 @@ function M.event(model, object, kind, reason, message, component, host)
   local meta = object.metadata
   local ns = meta.namespace or "default"
   local stamp = store.stamp(model)
-  for _, event in ipairs(store.list(model, "events", ns)) do
-    if same(event, object, kind, reason, message) then
-      store.edit(model, event, function(copy)
-        copy.count = (copy.count or 1) + 1
-        copy.lastTimestamp = stamp
-      end)
-      return
-    end
-  end
-  local state = model.state
-  state.seq = state.seq + 1
-  local name = ("%s.%x"):format(meta.name, math.floor(state.now * 1000) * 4096 + state.seq % 4096)
-  store.create(model, {
+  local event = {
     apiVersion = "v1",
     kind = "Event",
-    metadata = { name = name, namespace = ns },
+    metadata = { namespace = ns },
     involvedObject = {
       apiVersion = object.apiVersion,
       kind = object.kind,
@@ -61,7 +79,20 @@ function M.event(model, object, kind, reason, message, component, host)
     firstTimestamp = stamp,
     lastTimestamp = stamp,
     eventTime = json.null,
-  })
+  }
+  local old = find(model, event)
+  if old then
+    store.edit(model, old, function(copy)
+      copy.count = (copy.count or 1) + 1
+      copy.lastTimestamp = stamp
+    end)
+    return
+  end
+  local state = model.state
+  state.seq = state.seq + 1
+  local name = ("%s.%x"):format(meta.name, math.floor(state.now * 1000) * 4096 + state.seq % 4096)
+  event.metadata.name = name
+  store.create(model, event)
   queue.add(model, LIFE, "expire", ns .. "/" .. name, { ns = ns, name = name })
 end
 

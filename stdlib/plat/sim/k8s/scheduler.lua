@@ -26,17 +26,23 @@ function M.requests(pod)
   return sum
 end
 
-local function used(model, node)
-  local sum = { cpu = 0, memory = 0, pods = 0 }
+--- Adds up what is asked for on each node.
+local function usage(model)
+  local by_node = {}
   for _, pod in ipairs(store.list(model, "pods")) do
-    if pod.spec.nodeName == node.metadata.name and not podinfo.is_over(pod) then
-      for name, value in pairs(M.requests(pod)) do
-        sum[name] = (sum[name] or 0) + value
+    local name = pod.spec.nodeName
+    if name and not podinfo.is_over(pod) then
+      local sum = by_node[name] or { cpu = 0, memory = 0, pods = 0 }
+      for what, value in pairs(M.requests(pod)) do
+        sum[what] = (sum[what] or 0) + value
       end
+      by_node[name] = sum
     end
   end
-  return sum
+  return by_node
 end
+
+local NOTHING = { cpu = 0, memory = 0, pods = 0 }
 
 local function tolerates(pod, taint)
   for _, t in ipairs(pod.spec.tolerations or {}) do
@@ -70,7 +76,7 @@ local function wrong_affinity(pod, node)
 end
 
 --- Returns why a pod cannot go to a node; an empty list if it can.
-local function reasons(model, pod, node)
+local function reasons(model, pod, node, taken)
   if node.spec.unschedulable then
     return { "node(s) were unschedulable" }, false
   end
@@ -86,7 +92,7 @@ local function reasons(model, pod, node)
     return { "Insufficient cpu" }, true
   end
   local have = data.get(node, "status.allocatable") or {}
-  local taken, want, out = used(model, node), M.requests(pod), {}
+  local want, out = M.requests(pod), {}
   for _, name in ipairs({ "cpu", "memory" }) do
     local room = (quantity.value(have[name]) or 0) - taken[name]
     if want[name] > 0 and want[name] > room + 1e-9 then
@@ -147,11 +153,12 @@ end
 --- Chooses the node with the most room; equal ones by name.
 local function choose(model, pod, nodes)
   local best, room, counts, helpful, helpless = nil, nil, {}, 0, 0
+  local by_node = usage(model)
   for _, node in ipairs(nodes) do
-    local why, preemptible = reasons(model, pod, node)
+    local taken = by_node[node.metadata.name] or NOTHING
+    local why, preemptible = reasons(model, pod, node, taken)
     if #why == 0 then
       local have = data.get(node, "status.allocatable") or {}
-      local taken = used(model, node)
       local left = (quantity.value(have.memory) or 0) - taken.memory - taken.pods
       if not best or left > room then
         best, room = node, left

@@ -5,6 +5,7 @@
 local chance = require("plat.sim.k8s.chance")
 local data = require("plat.sim.k8s.data")
 local kinds = require("plat.sim.k8s.kinds")
+local list = require("plat.list")
 local time = require("plat.time")
 
 local M = {}
@@ -52,8 +53,14 @@ end
 ---@param ns? string only this namespace
 ---@return table[]
 function M.list(model, id, ns)
-  local out = {}
-  for _, object in pairs(model.state.objects[id] or {}) do
+  local objects, out = model.state.objects[id] or {}, {}
+  local keys = model.keys[id]
+  if not keys then
+    keys = list.keys(objects)
+    model.keys[id] = keys
+  end
+  for _, key in ipairs(keys) do
+    local object = objects[key]
     if not ns or object.metadata.namespace == ns then
       out[#out + 1] = object
     end
@@ -79,6 +86,9 @@ local function commit(model, kind, kind_of_change, object, prev)
   state.rv = state.rv + 1
   object.metadata.resourceVersion = ("%d"):format(state.rv)
   local key = M.key(object.metadata.namespace, object.metadata.name)
+  if kind_of_change ~= "MODIFIED" then
+    model.keys[kind.id] = nil
+  end
   state.objects[kind.id] = state.objects[kind.id] or {}
   state.objects[kind.id][key] = kind_of_change ~= "DELETED" and object or nil
   local change = {

@@ -172,9 +172,10 @@ return {
         object.metadata.labels = { part = name == "c" and "two" or "one" }
         t:call("POST", CM, object, { quiet = true })
       end
-      t:call("DELETE", CM .. "?labelSelector=part%3Done")
-      t:call("GET", CM .. "?labelSelector=part")
-      t:call("DELETE", CM .. "?labelSelector=none%3Dhere")
+      local drop = { drop = { "metadata" } }
+      t:call("DELETE", CM .. "?labelSelector=part%3Done", nil, drop)
+      t:call("GET", CM .. "?labelSelector=part", nil, drop)
+      t:call("DELETE", CM .. "?labelSelector=none%3Dhere", nil, drop)
     end,
   },
   {

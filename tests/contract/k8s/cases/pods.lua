@@ -1,5 +1,6 @@
 --- Pods and what acts on them: autoscalers, budgets, evictions, the scheduler, logs, jobs.
-local help = require("workload_help")
+local need = ... -- loads another file of the contract
+local help = need("workload_help")
 
 local PODS = "/api/v1/namespaces/$NS/pods"
 local DEPLOY = "/apis/apps/v1/namespaces/$NS/deployments"

@@ -1,5 +1,6 @@
 --- Stateful sets and deployments. No node runs their pods; the cases write their status.
-local help = require("workload_help")
+local need = ... -- loads another file of the contract
+local help = need("workload_help")
 
 local PODS = "/api/v1/namespaces/$NS/pods"
 local STS = "/apis/apps/v1/namespaces/$NS/statefulsets"

@@ -18,6 +18,13 @@ local ID = "horizontalpodautoscalers.autoscaling"
 local BY = "horizontal-pod-autoscaler"
 local DOWN_WINDOW = 300
 
+--- Returns the key of a target in the state's `load`.
+---@param target table
+---@return string
+function M.load_key(target)
+  return target.metadata.namespace .. "/" .. target.metadata.name
+end
+
 local function target_of(model, hpa)
   local ref = hpa.spec.scaleTargetRef
   local kind = kinds.of_object(ref.apiVersion or "apps/v1", ref.kind)
@@ -101,10 +108,10 @@ end
 
 --- Returns the wanted number by load, held back by windows and policies.
 local function by_load(model, hpa, target, current)
-  local meta, spec = target.metadata, hpa.spec
+  local spec = hpa.spec
   local memory = memory_of(model, hpa)
   local now = model.state.now
-  local load = (model.state.load or {})[meta.namespace .. "/" .. meta.name] or 0
+  local load = (model.state.load or {})[M.load_key(target)] or 0
   local advice = math.max(spec.minReplicas, math.min(spec.maxReplicas, math.ceil(load)))
   memory.advice[#memory.advice + 1] = { t = now, n = advice }
   local up, down = rules_of(hpa, true), rules_of(hpa, false)
@@ -157,8 +164,7 @@ end
 
 local function utilization(model, hpa, target)
   local metrics = data.array({})
-  local meta = target.metadata
-  local load = (model.state.load or {})[meta.namespace .. "/" .. meta.name] or 0
+  local load = (model.state.load or {})[M.load_key(target)] or 0
   local pods = math.max(1, data.get(target, "status.readyReplicas") or 1)
   for _, metric in ipairs(model.state.metrics and hpa.spec.metrics or {}) do
     local wanted = data.get(metric, "resource.target.averageUtilization")
@@ -249,12 +255,46 @@ local function sync(model, hpa)
   write_status(model, hpa, target, want, current, false)
 end
 
+--- Returns what the result of a look depends on beside the time, as text.
+local function circumstances(model, hpa)
+  local target = target_of(model, hpa)
+  local present = store.get(model, ID, hpa.metadata.namespace, hpa.metadata.name)
+  if not target or not present then
+    return nil
+  end
+  local load = (model.state.load or {})[M.load_key(target)] or 0
+  return ("%s %s %s"):format(
+    present.metadata.resourceVersion,
+    target.metadata.resourceVersion,
+    tostring(load)
+  )
+end
+
+--- Looks at an autoscaler, unless the last look found all settled and nothing has changed since.
+local function look(model, hpa)
+  local memory = memory_of(model, hpa)
+  local before = circumstances(model, hpa)
+  if before and memory.settled == before then
+    if memory.advice[1] then
+      memory.advice = data.array({ { t = model.state.now, n = memory.advice[1].n } })
+    end
+    return
+  end
+  sync(model, hpa)
+  local target = target_of(model, hpa)
+  local settled = target ~= nil
+  for _, advice in ipairs(memory.advice) do
+    settled = settled and advice.n == target.spec.replicas
+  end
+  memory.settled = settled and circumstances(model, hpa) or nil
+end
+
 --- Looks at every autoscaler, and again after 15 seconds while there is one.
 ---@param model plat.sim.K8s
 function M.run(model)
   local list = store.list(model, ID)
   for _, hpa in ipairs(list) do
-    sync(model, hpa)
+    look(model, hpa)
   end
   if #list > 0 then
     queue.add(model, PERIOD, "hpa", "")

@@ -99,14 +99,17 @@ local function finish(model, job, t, how, reason, message)
     end
     s.completionTime = complete and store.stamp(model) or nil
   end)
-  if job.spec.ttlSecondsAfterFinished then
-    later(model, job, job.spec.ttlSecondsAfterFinished)
-  end
 end
 
 local function after_the_end(model, job, condition)
   local ttl = job.spec.ttlSecondsAfterFinished
-  if ttl and model.state.now - time.parse_rfc3339(condition.lastTransitionTime) >= ttl then
+  if not ttl then
+    return
+  end
+  local left = ttl - (model.state.now - time.parse_rfc3339(condition.lastTransitionTime))
+  if left > 0 then
+    later(model, job, left)
+  else
     remove.delete(model, job, { propagation = "Background" })
   end
 end
@@ -132,8 +135,9 @@ function M.sync(model, job)
     start_pods(model, job, want)
     t = tally(model, job)
   end
-  if spec.activeDeadlineSeconds and not data.get(job, "status.startTime") then
-    later(model, job, spec.activeDeadlineSeconds)
+  local start = data.get(job, "status.startTime")
+  if spec.activeDeadlineSeconds and start then
+    later(model, job, time.parse_rfc3339(start) + spec.activeDeadlineSeconds - model.state.now)
   end
   store.edit(model, job, function(copy)
     local s = copy.status

@@ -1,0 +1,12 @@
+--- The files of cases, in the order in which they run.
+return {
+  "objects",
+  "errors",
+  "patches",
+  "apply",
+  "lists",
+  "watch",
+  "workloads",
+  "pods",
+  "discovery",
+}
