@@ -241,12 +241,21 @@ local function surely_not(err)
   return err.kind == "connect" and not err.sent or err.kind == "usage" or err.kind == "refused"
 end
 
+--- What an answer says: a 4xx was refused before anything happened; after a 5xx nobody knows.
+local function outcome_of(result)
+  local status = type(result) == "table" and result.status
+  if math.type(status) ~= "integer" or status < 400 then
+    return "done"
+  end
+  return status < 500 and "failed" or "unknown"
+end
+
 local function perform(change, fn)
   observe("intent", change)
   return task.finish(GRACE, function()
     local ok, result = xpcall(fn, fault.from_handler)
     if ok then
-      observe("outcome", change, "done")
+      observe("outcome", change, outcome_of(result))
       return result
     end
     result.outcome = surely_not(result) and "failed" or "unknown"

@@ -64,7 +64,7 @@ function Run:observer()
     intent = function(change)
       self.changes = self.changes + 1
       local step = task.context()
-      step.changed = true
+      step.changes = step.changes + 1
       self.reporter:emit(
         "change",
         { step = step.key, op = change.op, text = change.text, key = change.key }
@@ -72,7 +72,9 @@ function Run:observer()
     end,
     outcome = function(change, outcome, err)
       if outcome == "failed" then
+        local step = task.context()
         self.changes = self.changes - 1
+        step.changes = step.changes - 1
       end
       self.reporter:emit(
         "outcome",
@@ -224,6 +226,7 @@ local function enter(self, title, kind)
     key = unique_key(self, parent, title),
     depth = parent and parent.depth + 1 or 0,
     counts = {},
+    changes = 0, -- performed or under way, those of inner steps included
     at = time.mono(),
   }, Step)
   self.open[step.key] = true
@@ -238,16 +241,16 @@ end
 local function leave(self, step, parent, err)
   self.open[step.key] = nil
   local early = err and err.plan_end and err.msg
-  if parent and step.changed then
-    parent.changed = true
+  if parent then
+    parent.changes = parent.changes + step.changes
   end
   self.reporter:emit("step_end", {
     key = step.key,
     title = step.title,
     kind = step.kind,
     depth = step.depth,
-    status = (err and not early) and "failed" or (step.changed and "changed" or "ok"),
-    changed = step.changed or false,
+    status = (err and not early) and "failed" or (step.changes > 0 and "changed" or "ok"),
+    changed = step.changes > 0,
     seconds = math.floor((time.mono() - step.at) * 1000 + 0.5) / 1000,
     ended_early = early or nil,
   })

@@ -229,6 +229,20 @@ return {
     t.ok(first[1] ~= first[2] and first[2] ~= first[3])
     t.equal(keys(), first)
   end,
+  ["a change that the server refuses does not count as one"] = function(t)
+    local world = counter_world()
+    function world.request()
+      return { status = 403, headers = {}, body = "no" }
+    end
+    local _, _, reporter = play(t, world, function(r)
+      r:step("set", function()
+        put(1)
+      end)
+      t.equal(r.changes, 0)
+    end)
+    t.equal(reporter.events[#reporter.events].e.status, "ok")
+    t.equal(reporter.events[#reporter.events].e.changed, false)
+  end,
   ["a cancel waits for the change in flight"] = function(t)
     local world = counter_world()
     world.delay = 0.05
