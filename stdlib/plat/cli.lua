@@ -114,9 +114,10 @@ end
 --- from PLATRUN_<FLAG>.
 ---@param argv string[]
 ---@param flags plat.cli.Flag[]
+---@param max? integer how many other arguments there may be
 ---@return table opts by long name, dashes as underscores
 ---@return string[] words the other arguments
-function M.parse(argv, flags)
+function M.parse(argv, flags, max)
   local by, names = index(flags)
   local opts, words = {}, {}
   local i = 1
@@ -144,8 +145,23 @@ function M.parse(argv, flags)
     end
     i = i + 1
   end
+  if max and #words > max then
+    usage(('"%s" is one argument too many'):format(words[max + 1]), "--help lists the options")
+  end
   from_environment(opts, flags, by)
   return opts, words
+end
+
+--- Returns the unix seconds that a flag's RFC 3339 text stands for.
+---@param flag string for the message
+---@param text string
+---@return number
+function M.time(flag, text)
+  local t = fault.try(require("plat.time").parse_rfc3339, text)
+  if not t then
+    usage(("%s: %q is not a time such as 2026-03-29T01:30:00Z"):format(flag, text))
+  end
+  return t
 end
 
 --- Returns the help lines of flags.

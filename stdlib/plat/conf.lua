@@ -77,10 +77,11 @@ function M.parse(text, name, dir)
     return {}
   end
   local function fail(key, msg)
-    refuse("parse", ("%s:%d: %s"):format(name, locate.line(text, { key }), msg))
+    local known = "the keys are: " .. table.concat(list.keys(M.KEYS), ", ")
+    refuse("parse", ("%s:%d: %s"):format(name, locate.line(text, { key }), msg), known)
   end
   if type(document) ~= "table" or #document > 0 then
-    refuse("parse", name .. ": expected lines of KEY: VALUE")
+    refuse("parse", name .. ":1: expected lines of KEY: VALUE", "such as inventory: PATH")
   end
   local values = {}
   for key, value in pairs(document) do
@@ -89,7 +90,8 @@ function M.parse(text, name, dir)
       local close = check.did_you_mean(tostring(key), list.keys(M.KEYS))
       fail(key, ('unknown key "%s"%s'):format(key, close))
     end
-    values[key] = list.map(to_list(value), function(item)
+    local single = type(value) ~= "table" or json.is_array(value)
+    values[key] = list.map(single and to_list(value) or { false }, function(item)
       if type(item) ~= "string" or item == "" then
         fail(key, key .. ": expected a path or a list of paths")
       end
@@ -156,7 +158,7 @@ function M.load(opts)
   for _, path in ipairs(paths) do
     local values, err = read(path)
     if not values and (path == opts.path or err.code ~= 2) then
-      refuse("usage", ("configuration %s: %s"):format(path, err.msg))
+      refuse("usage", "configuration: " .. err.msg, "--config and PLATRUN_CONFIG choose it")
     end
     out.path = out.path or values and path
     for key, value in pairs(values or {}) do

@@ -9,7 +9,8 @@ local time = require("prim.time")
 local M = {}
 
 local ADDRESSED = { table = true, ["function"] = true, userdata = true, thread = true }
-local plain_tostring, plain_format = tostring, string.format
+local plain_tostring = tostring
+local plain = { format = string.format } -- a field, so that errors call it 'format'
 local metatable_of, getinfo = debug.getmetatable, debug.getinfo
 
 --- Returns the text of a value, without addresses: they would differ from run to run.
@@ -34,10 +35,10 @@ local function format(fmt, ...)
           args[j] = show(args[j])
         end
       end
-      return plain_format(fmt, table.unpack(args, 1, n))
+      return plain.format(fmt, table.unpack(args, 1, n))
     end
   end
-  return plain_format(fmt, ...)
+  return plain.format(fmt, ...)
 end
 
 local function restrict()

@@ -17,6 +17,7 @@ local M = {}
 ---@field hint? string the next thing to try
 ---@field cause? plat.Fault
 ---@field where? string "playbooks/x.lua:12"
+---@field called_from? string the place in a playbook, where `where` is one in the standard library
 ---@field traceback? string
 
 M.KINDS = {
@@ -147,7 +148,7 @@ function M.from(e)
   if type(e) == "table" and M.KINDS[e.kind] then
     return M.new(e.kind, e)
   end
-  local text = tostring(e)
+  local text = type(e) == "table" and "error() was given a table: raise a text" or tostring(e)
   local where, msg = text:match("^([^\n]-:%d+): (.*)$")
   return M.new("bug", { where = where }, { msg = msg or text })
 end
@@ -168,13 +169,17 @@ function M.try(fn, ...)
   return nil, fault
 end
 
---- The message handler for xpcall: `from` plus the traceback.
+--- The message handler for xpcall: `from` plus the traceback, and the caller of a function of ours
+--- that was called in a wrong way.
 ---@param e any
 ---@return plat.Fault
 function M.from_handler(e)
   local fault = M.from(e)
   if not fault.traceback then
     fault.traceback = debug.traceback("", 2)
+    if fault.kind == "bug" and (fault.where or ""):find("^plat/") then
+      fault.called_from = find_where()
+    end
   end
   return fault
 end
@@ -194,6 +199,21 @@ local function add_detail(lines, detail)
   end
 end
 
+--- The first line, after its place where the reader needs it: always for a bug.
+local function first_line(fault, verbose)
+  local place = (verbose >= 1 or fault.kind == "bug") and (fault.called_from or fault.where) or ""
+  local line = one_line(fault)
+  if fault.called_from and place ~= "" then
+    line = ("%s (in %s)"):format(line, fault.where)
+  end
+  return place == "" and line or place .. ": " .. line
+end
+
+--- Returns text that cannot move the cursor of a terminal: it may come from a server.
+local function printable(text)
+  return (text:gsub("[\0-\8\11-\31\127]", "?"))
+end
+
 --- Returns the text of a fault for people: the first line says it all, then evidence, the causes
 --- and the hint.
 ---@param fault plat.Fault
@@ -201,14 +221,11 @@ end
 ---@return string
 function M.text(fault, verbose)
   verbose = verbose or 0
-  local lines = { one_line(fault) }
-  if fault.where and (verbose >= 1 or fault.kind == "bug") then
-    lines[1] = fault.where .. ": " .. lines[1]
-  end
+  local lines = { first_line(fault, verbose) }
   add_detail(lines, fault.detail)
   local cause = fault.cause
   while cause do
-    lines[#lines + 1] = "  because: " .. one_line(cause)
+    lines[#lines + 1] = "  because: " .. first_line(cause, verbose)
     cause = cause.cause
   end
   if fault.hint then
@@ -217,7 +234,7 @@ function M.text(fault, verbose)
   if verbose >= 3 and fault.traceback then
     lines[#lines + 1] = (fault.traceback:gsub("^\n", ""))
   end
-  return table.concat(lines, "\n")
+  return printable(table.concat(lines, "\n"))
 end
 
 return M

@@ -33,12 +33,23 @@ local function refuse(kind, msg, hint)
   fault.raise(kind, nil, { msg = msg, hint = hint, where = "" })
 end
 
+local function folder(path)
+  local dir = path:match("^(.*)/[^/]*$")
+  return dir == "" and "/" or dir or "."
+end
+
 local function stat(path)
+  if path == "" then
+    refuse("usage", "inventory: the path is empty", "say -i PATH; inventory/production is one")
+  end
   local info, err = fs.stat(path)
   if not info then
-    local dir = path:match("^(.*)/[^/]*$") or "."
-    local close = check.did_you_mean(path:match("[^/]*$"), fs.list(dir) or {})
-    refuse("usage", ("inventory %s: %s%s"):format(path, err.msg, close))
+    local close = check.did_you_mean(path:match("[^/]*$"), fs.list(folder(path)) or {})
+    refuse(
+      "usage",
+      ("inventory: %s%s"):format(err.msg, close),
+      "-i, PLATRUN_INVENTORY or `inventory:` in platrun.conf choose it"
+    )
   elseif info.mode & WORLD_WRITABLE ~= 0 then
     refuse(
       "refused",
@@ -53,9 +64,13 @@ local function read_file(path)
   stat(path)
   local text = fault.must({ op = "inventory", object = path }, fs.read(path, { max = MAX_FILE }))
   if text:sub(1, 2) == "#!" then
-    refuse("usage", path .. ": programs as inventories are not supported")
+    refuse(
+      "parse",
+      path .. ":1: programs as inventories are not supported",
+      "ansible-inventory -i PROGRAM --list --yaml --export > FILE makes a file of it"
+    )
   end
-  return { name = path, text = text, dir = path:match("^(.*)/[^/]*$") or "." }
+  return { name = path, text = text, dir = folder(path) }
 end
 
 local function is_yaml(file)
@@ -127,7 +142,7 @@ local function read_path(self, path)
   path = #path > 1 and path:gsub("/+$", "") or path
   if stat(path).type ~= "directory" then
     read_into(self, read_file(path))
-    self.beside[#self.beside + 1] = path:match("^(.*)/[^/]*$") or "."
+    self.beside[#self.beside + 1] = folder(path)
     return
   end
   for _, name in ipairs(fault.must({ op = "inventory", object = path }, fs.list(path))) do

@@ -29,7 +29,10 @@ function M.decode(text, opts)
   local value, err = prim.decode(text, opts)
   if value == nil then
     if opts and opts.name then
-      err.msg = opts.name .. ": " .. err.msg
+      local place, rest = err.msg:match("^line (%d+) column (%d+: .*)$")
+      err.msg = place and ("%s:%s:%s"):format(opts.name, place, rest)
+        or opts.name .. ": " .. err.msg
+      err.op = nil -- the file says what was read
     end
     fault.raise_err({}, err)
   end

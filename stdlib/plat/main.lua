@@ -3,11 +3,6 @@
 
 local prim = require("prim.task")
 
-local M = {}
-
---- Exit statuses (docs/REFERENCE.md).
-M.EXIT = { usage = 64, refused = 6, timeout = 124 }
-
 local SIGNALS = { [1] = "SIGHUP", [2] = "SIGINT", [15] = "SIGTERM" }
 
 local function on_signal(signo)
@@ -26,26 +21,36 @@ local function on_busy(where, seconds)
   )
 end
 
---- Finds the command: a name in plat.cmd, else a playbook.
+--- Returns whether a word is a flag of `run` whose value is the next word.
+local function takes_next(word)
+  for _, flag in ipairs(require("plat.run.flags")) do
+    if flag.type and (word == flag[1] or word == flag[2]) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Finds the command: a name in plat.cmd, else a playbook. Flags may stand before it.
 local function find_command(argv)
-  for i, word in ipairs(argv) do
-    if word == "--" then
-      break
-    elseif word == "--version" then
+  local i, help = 1, #argv == 0
+  while argv[i] and argv[i] ~= "--" do
+    local word = argv[i]
+    if word == "--version" then
       return "version", i
+    elseif word == "--help" or word == "-h" then
+      help = true
+    elseif takes_next(word) then
+      i = i + 1
     elseif word:sub(1, 1) ~= "-" then
       if word:find("%.lua$") or word:find("/") or word:find("=") then
         return "run", nil
       end
       return word, i
     end
+    i = i + 1
   end
-  for _, word in ipairs(argv) do
-    if word == "--help" or word == "-h" then
-      return "help", nil
-    end
-  end
-  return "help", nil
+  return help and "help" or "run", nil
 end
 
 local function load_command(name)
@@ -67,24 +72,16 @@ local function load_command(name)
   })
 end
 
-local function status_of(err)
-  if err.exit then
-    return err.exit
-  elseif err.kind == "cancelled" and err.signal then
-    return 128 + err.signal
-  end
-  return M.EXIT[err.kind] or 1
-end
-
 local function report(err)
   local fault = require("plat.fault")
   local out = require("plat.out")
   if not err.reported then
     out.live(nil)
     local text = fault.text(err, out.verbosity())
-    out.err(out.paint("failed", err.kind == "bug" and "internal error: " or "error: ") .. text)
+    local ours = err.kind == "bug" and (err.called_from or err.where or "plat/"):find("^plat/")
+    out.err(out.paint("failed", ours and "internal error: " or "error: ") .. text)
   end
-  return status_of(err)
+  return require("plat.run.exit").of(err, 0)
 end
 
 local function run(argv)

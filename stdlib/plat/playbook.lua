@@ -3,6 +3,7 @@
 local check = require("plat.check")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
+local list = require("plat.list")
 local sys = require("prim.sys")
 
 local M = {}
@@ -10,6 +11,9 @@ local M = {}
 M.RISKS = { "safe", "disruptive", "destructive" }
 
 local FIELDS = { "summary", "risk", "args", "undo", "run" }
+local DECLARES = { "type", "default", "required", "min", "max", "enum", "help" }
+local COUNTS = { integer = true, number = true, duration = true, bytes = true }
+local GUIDE = "docs/PLAYBOOKS.md shows a whole one"
 
 local function bad(path, kind, msg, hint)
   fault.raise(kind, nil, { msg = path .. ": " .. msg, hint = hint, where = "" })
@@ -44,44 +48,85 @@ local function read(path)
   )
 end
 
-local function check_shape(path, playbook)
+--- Returns the line on which a word stands as a name that is assigned; without one, that of the
+--- last `return`, where the table is.
+local function line_of(text, word)
+  local number, found, last = 0, nil, 1
+  for line in (text .. "\n"):gmatch("(.-)\r?\n") do
+    number = number + 1
+    if word and not found and line:find("%f[%w_]" .. word .. "%f[^%w_][^\n]-=") then
+      found = number
+    end
+    if line:find("^%s*return%f[^%w_]") then
+      last = number
+    end
+  end
+  return found or last
+end
+
+--- Raises about a declaration: with the file and the line on which the word stands.
+local function declared(file, word, msg, hint)
+  local line = line_of(file.text, type(word) == "string" and word:gsub("%p", "%%%0") or nil)
+  bad(("%s:%d"):format(file.path, line), "parse", msg, hint or GUIDE)
+end
+
+local function check_shape(file, playbook)
   if type(playbook) ~= "table" then
-    bad(
-      path,
-      "parse",
-      "it returns no table",
-      "end the file with `return M`; docs/PLAYBOOKS.md shows how"
-    )
+    declared(file, nil, "it returns no table", "end the file with `return M`; " .. GUIDE)
   end
   for name, value in pairs(playbook) do
-    local known = require("plat.list").contains(FIELDS, name)
+    local known = list.contains(FIELDS, name)
     if not known and type(value) ~= "function" then -- functions: pure decisions that tests call
-      bad(path, "parse", ('unknown field "%s"%s'):format(name, check.did_you_mean(name, FIELDS)))
+      local word = tostring(name)
+      declared(file, word, ('unknown field "%s"%s'):format(word, check.did_you_mean(word, FIELDS)))
     end
   end
   if type(playbook.summary) ~= "string" then
-    bad(path, "parse", 'the required field "summary" is missing')
+    declared(file, "summary", 'the field "summary" must be a text', 'summary = "What it does"')
   end
   local risk, err = check.value({ type = "enum", enum = M.RISKS }, playbook.risk)
   if not risk then
-    bad(path, "parse", 'field "risk": ' .. err)
+    err = playbook.risk == nil and "one of safe, disruptive, destructive is required" or err
+    declared(file, "risk", 'field "risk": ' .. err)
   end
   if type(playbook.run) ~= "function" then
-    bad(path, "parse", 'the required function "run" is missing')
+    declared(file, "run", 'the function "run" is missing', "function M.run(run, args) ... end")
+  end
+  for _, name in ipairs({ "args", "undo" }) do
+    if playbook[name] ~= nil and type(playbook[name]) ~= "table" then
+      declared(file, name, ('field "%s" must be a table'):format(name))
+    end
   end
 end
 
-local function check_args(path, args)
-  for name, decl in pairs(args) do
-    if type(decl) ~= "table" or not check.types[decl.type] then
-      bad(path, "parse", ('argument "%s" is declared with no known type'):format(name))
+local function check_arg(file, name, decl)
+  local function fail(fmt, ...)
+    declared(file, name, ('argument "%s": '):format(tostring(name)) .. fmt:format(...))
+  end
+  if type(name) ~= "string" or type(decl) ~= "table" then
+    fail('write NAME = { type = "string" }')
+  elseif not check.types[decl.type] then
+    local word = tostring(decl.type)
+    local close = check.did_you_mean(word, list.keys(check.types))
+    fail(decl.type == nil and "it has no type" or 'there is no type "%s"%s', word, close)
+  end
+  for field in pairs(decl) do
+    if not list.contains(DECLARES, field) then
+      local word = tostring(field)
+      fail('unknown field "%s"%s', word, check.did_you_mean(word, DECLARES))
     end
-    if decl.default ~= nil then
-      local value, err = check.value(decl, decl.default)
-      if value == nil then
-        bad(path, "parse", ('the default of argument "%s": %s'):format(name, err))
-      end
+  end
+  if decl.type == "enum" and (type(decl.enum) ~= "table" or #decl.enum == 0) then
+    fail('an enum lists its words: enum = { "a", "b" }')
+  end
+  for _, bound in ipairs({ "min", "max" }) do
+    if decl[bound] ~= nil and (type(decl[bound]) ~= "number" or not COUNTS[decl.type]) then
+      fail("%s is a number, and goes with integer, number, duration and bytes", bound)
     end
+  end
+  local value, err = check.value(decl, decl.default)
+  if decl.default ~= nil and value == nil then
+    fail("its default: %s", err)
   end
 end
 
@@ -89,6 +134,18 @@ local function use_try(name)
   return function()
     error(("%s would swallow a cancel; use try(f, ...), which returns nil, err"):format(name), 2)
   end
+end
+
+--- Loads a module; one that is not there is told in one line. To be called as a tail call.
+local function require_known(name)
+  local ok, found = pcall(require, name) -- nothing in it waits
+  if ok then
+    return found
+  elseif type(found) == "string" and found:find("^module '[^']*' not found") then
+    local close = check.did_you_mean(tostring(name), sys.modules())
+    error(("no module %q%s; `platrun doc` lists them"):format(name, close), 2)
+  end
+  error(found, 0)
 end
 
 --- What a playbook sees: everything but the two functions that can swallow a cancel, and the
@@ -101,7 +158,7 @@ local function environment()
       if type(name) == "string" and name:find("^prim%.") then
         error(("a playbook requires plat.* only: %q would go past the door"):format(name), 2)
       end
-      return require(name)
+      return require_known(name)
     end,
   }
   return setmetatable(env, {
@@ -122,12 +179,16 @@ function M.load(path)
   end
   local chunk, err = load(text, "@" .. path, "t", environment())
   if not chunk then
-    fault.raise("parse", nil, { msg = err, hint = "platrun syntax is Lua 5.4", where = "" })
+    local msg = err:find(path, 1, true) == 1 and err or path .. ": " .. err
+    fault.raise("parse", nil, { msg = msg, hint = "a playbook is Lua 5.4; " .. GUIDE, where = "" })
   end
+  local file = { path = path, text = text }
   local playbook = chunk()
-  check_shape(path, playbook)
+  check_shape(file, playbook)
   playbook.args = playbook.args or {}
-  check_args(path, playbook.args)
+  for name, decl in pairs(playbook.args) do
+    check_arg(file, name, decl)
+  end
   playbook.path = path
   playbook.text = text
   playbook.name = path:match("([^/]*)%.lua$") or path:match("[^/]*$")

@@ -29,12 +29,48 @@ local ENCODE = check.options("yaml.encode", {
 ---@field max_nodes? integer
 ---@field max_size? integer
 
+--- What YAML's own words leave to guess.
+local HINTS = {
+  {
+    "^mapping values are not allowed",
+    'check the indentation, and quote values with ": " in them',
+  },
+  {
+    "^found character that cannot start any token",
+    "quote the value; indent with blanks, not tabs",
+  },
+  { "^did not find expected '?,", "a bracket or a brace before this place is not closed" },
+  { "^did not find expected", "check the indentation of this line and of the one before" },
+  { "^could not find expected ':'", "a key needs a colon and a blank after it" },
+  { "^duplicate key", "one of the two would silently win: leave one out" },
+}
+
+local function hint_of(msg)
+  local text = (msg or ""):match(":%d+:%d+: (.*)$") or ""
+  for _, hint in ipairs(HINTS) do
+    if text:find(hint[1]) then
+      return hint[2]
+    end
+  end
+end
+
+--- Raises what the primitive returned: its message begins with file and line, so that says enough
+--- about what was done.
+local function decode(text, opts)
+  local documents, err = prim.decode(text, opts)
+  if not documents then
+    err.op, err.hint = nil, hint_of(err.msg)
+    fault.raise_err({}, err)
+  end
+  return documents
+end
+
 --- Returns the documents of a YAML text: a list, empty for an empty text.
 ---@param text string
 ---@param opts? plat.yaml.DecodeOptions
 ---@return any[]
 function M.decode(text, opts)
-  return fault.must({}, prim.decode(text, DECODE(opts)))
+  return decode(text, DECODE(opts))
 end
 
 --- Returns the only document of a YAML text; null for an empty text.
@@ -43,10 +79,10 @@ end
 ---@return any
 function M.decode_one(text, opts)
   local checked = DECODE(opts)
-  local documents = fault.must({}, prim.decode(text, checked))
+  local documents = decode(text, checked)
   if #documents > 1 then
     local msg = ("%s: %d documents, one expected"):format(checked.name, #documents)
-    fault.raise("parse", { op = "yaml.decode_one" }, { msg = msg })
+    fault.raise("parse", nil, { msg = msg })
   end
   if #documents == 0 then
     return json.null

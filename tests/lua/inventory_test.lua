@@ -107,15 +107,30 @@ return {
         4,
         'unknown key "namspace" in a (did you mean "namespace"?)',
       },
+      { "platrun: []\n", 1, '"platrun" must hold keys and values' },
+      {
+        "platrun:\n  clusters: [a]\n",
+        2,
+        '"clusters" must hold names, each with keys and values',
+      },
+      {
+        "platrun:\n  dremio:\n    d:\n      url: host:9047\n",
+        4,
+        'url: "host:9047" is not a URL such as https://HOST:9047',
+      },
       { "platrun:\n  protected: maybe\n", 2, 'protected: "maybe" is not true or false' },
       {
         "platrun:\n  clusters: { a: { kubernetes: { context: x } } }\n",
         2,
         "kubernetes: kubeconfig or server is required",
       },
-      { "platrun:\n  dremio:\n    d:\n      url: x\n      min: -1\n", 5, "min: -1 is less than 0" },
       {
-        "platrun:\n  dremio:\n    d:\n      url: x\n      executors:\n"
+        "platrun:\n  dremio:\n    d:\n      url: http://x\n      min: -1\n",
+        5,
+        "min: -1 is less than 0",
+      },
+      {
+        "platrun:\n  dremio:\n    d:\n      url: http://x\n      executors:\n"
           .. "        day:\n          from: 8\n          executors: 1\n        otherwise: 1\n",
         6,
         'executors: day: from: write the time in quotes, like "07:30"',
@@ -128,11 +143,11 @@ return {
       local line, msg = err.msg:match("inv.yaml:(%d+): (.*)$")
       t.equal({ tonumber(line), msg }, { case[2], case[3] })
     end
-    t.fails("url is missing", function()
+    t.fails("inv.yaml:1: dremio d: url is missing", function()
       load_text(t, "platrun: {clusters: {a: {}}, dremio: {d: {min: 1}}}\n")
     end)
     t.fails('no cluster "mian" %(did you mean "main"%?%)', function()
-      load_text(t, "platrun: {clusters: {main: {}}, dremio: {d: {url: x, cluster: mian}}}\n")
+      load_text(t, "platrun: {clusters: {main: {}}, dremio: {d: {url: http://x, cluster: mian}}}\n")
     end)
   end,
 

@@ -1,9 +1,15 @@
 --- platrun doc [NAME]: the documentation of the standard library, from its docstrings.
 
 local check = require("plat.check")
+local cli = require("plat.cli")
 local fault = require("plat.fault")
 local out = require("plat.out")
 local sys = require("prim.sys")
+
+local FLAGS = {
+  { "--reads", help = "list the requests that read although their method does not say so" },
+  { "--help", "-h", help = "this text" },
+}
 
 local function modules()
   local names = {}
@@ -29,8 +35,12 @@ return {
   summary = "print the documentation of a module, or list the modules",
   usage = "platrun doc [NAME] [--reads]",
   run = function(argv)
-    local name = argv[1]
-    if name == "--reads" then
+    local opts, words = cli.parse(argv, FLAGS, 1)
+    local name = words[1]
+    if opts.help then
+      out.line("usage: platrun doc [NAME] [--reads]\n\n" .. table.concat(cli.help(FLAGS), "\n"))
+      return 0
+    elseif opts.reads then
       show_reads()
       return 0
     elseif not name then

@@ -2,6 +2,7 @@
 
 local cli = require("plat.cli")
 local effect = require("plat.effect")
+local exit = require("plat.run.exit")
 local fault = require("plat.fault")
 local out = require("plat.out")
 local playbooks = require("plat.playbook")
@@ -26,12 +27,22 @@ local function merge(given, more, source)
 end
 
 local function merge_file(given, path)
-  local text = fault.must({ op = "-e @" .. path }, require("prim.fs").read(path))
+  local text, err
+  if path ~= "" then
+    text, err = require("prim.fs").read(path)
+  end
+  if not text then
+    usage("-e @" .. path .. ": " .. (err and err.msg or "which file?"))
+  end
   local value
   if path:find("%.json$") then
-    value = require("plat.json").decode(text, { name = path })
+    value, err = fault.try(require("plat.json").decode, text, { name = path })
   else
-    value = require("plat.yaml").decode_one(text, { name = path, dialect = "core" })
+    value, err = fault.try(require("plat.yaml").decode_one, text, { name = path, dialect = "core" })
+  end
+  if err then
+    err.hint = err.hint or "the file holds one mapping of names to values"
+    error(err, 0)
   end
   merge(given, value, "-e @" .. path)
 end
@@ -42,7 +53,11 @@ local function given_args(words, extra)
     if word:sub(1, 1) == "@" then
       merge_file(given, word:sub(2))
     elseif word:sub(1, 1) == "{" then
-      merge(given, require("plat.json").decode(word, { name = "-e" }), "-e")
+      local value, err = fault.try(require("plat.json").decode, word, { name = "-e" })
+      if err then
+        usage(err.msg, [[write -e '{"NAME": VALUE}', in single quotes for the shell]])
+      end
+      merge(given, value, "-e")
     else
       words[#words + 1] = word
     end
@@ -76,14 +91,6 @@ local function help(playbook)
 end
 
 -- ---- inventory and sandbox ----
-
-local function parse_time(text)
-  local ok, t = pcall(require("plat.time").parse_rfc3339, text)
-  if not ok or not t then
-    usage(("--sandbox-time: %q is not a time such as 2026-03-29T01:30:00Z"):format(text))
-  end
-  return t
-end
 
 --- Returns the inventory of the run, nil when none is configured.
 local function open_inventory(opts, playbook)
@@ -120,10 +127,11 @@ local function open_sandbox(opts, inventory)
   end
   local opened = world.open({
     ephemeral = opts.check,
-    time = opts.sandbox_time and parse_time(opts.sandbox_time),
+    time = opts.sandbox_time and cli.time("--sandbox-time", opts.sandbox_time),
     speed = opts.sandbox_speed,
     seed = opts.seed,
   })
+  math.randomseed(opened.seed, opened.now // 1 | 0) -- the same seed, the same jitter
   for _, f in ipairs(faults) do
     opened:fault(f)
   end
@@ -167,26 +175,6 @@ local function overrides(opts)
     reasons[name] = opts.reason
   end
   return reasons
-end
-
---- Ends the process as field tables of exit statuses say (docs/REFERENCE.md).
-local function exit_of(err, run)
-  if err.exit then
-    return err.exit
-  elseif err.kind == "cancelled" and err.signal then
-    return 128 + err.signal
-  elseif err.run_deadline then
-    return 124
-  elseif err.kind == "usage" then
-    return 64
-  elseif err.kind == "refused" and run.changes == 0 then
-    return 6
-  elseif err.kind == "connect" and run.changes == 0 then
-    return 4
-  elseif (err.kind == "bug" or err.kind == "parse") and run.changes == 0 then
-    return 1
-  end
-  return 2
 end
 
 local function ticker(reporter)
@@ -238,17 +226,18 @@ local function plan_observer(run)
 end
 
 local function finish(run, plan, world, err)
+  local status = err and exit.of(err, run.changes) or 0
   run.reporter:emit("finish", {
     target = run.target,
     steps = run.steps,
     changes = run.changes,
     fault = err,
-    exit = err and exit_of(err, run) or 0,
+    exit = status,
     plan = plan and plan:count() or nil,
     sandbox = world ~= nil,
-    unreachable = err ~= nil and err.kind == "connect",
+    unreachable = exit.is_unreachable(err),
   })
-  return err and exit_of(err, run) or 0
+  return status
 end
 
 local function execute(playbook, args, opts, inventory, world)

@@ -1,7 +1,9 @@
 --- platrun sandbox: the simulated platform from outside: reset it, look at it, serve it.
 
+local check = require("plat.check")
 local cli = require("plat.cli")
 local fault = require("plat.fault")
+local list = require("plat.list")
 local out = require("plat.out")
 local task = require("plat.task")
 
@@ -29,7 +31,7 @@ local function open(opts, ephemeral, speed)
     ephemeral = ephemeral,
     seed = opts.seed,
     speed = speed,
-    time = opts.sandbox_time and require("plat.time").parse_rfc3339(opts.sandbox_time),
+    time = opts.sandbox_time and cli.time("--sandbox-time", opts.sandbox_time),
   })
 end
 
@@ -104,16 +106,22 @@ return {
   summary = "reset, show or serve the simulated platform",
   usage = "platrun sandbox reset|status|serve [--port N] [--kubeconfig FILE]",
   run = function(argv)
-    local opts, words = cli.parse(argv, FLAGS)
+    local opts, words = cli.parse(argv, FLAGS, 1)
     opts.host = opts.host or "127.0.0.1"
     local action = ACTIONS[words[1] or ""]
-    if opts.help or not action or #words > 1 then
+    if opts.help then
       out.line("usage: platrun sandbox reset|status|serve\n")
       out.line(table.concat(cli.help(FLAGS), "\n"))
-      if opts.help then
-        return 0
-      end
-      fault.raise("usage", nil, { msg = "say reset, status or serve", where = "" })
+      return 0
+    elseif not action then
+      local word = words[1]
+      local close = word and check.did_you_mean(word, list.keys(ACTIONS)) or ""
+      fault.raise("usage", nil, {
+        msg = word and ('platrun sandbox does not know "%s"%s'):format(word, close)
+          or "what shall be done with the sandbox?",
+        hint = "say reset, status or serve; platrun sandbox --help tells more",
+        where = "",
+      })
     end
     return action(opts)
   end,

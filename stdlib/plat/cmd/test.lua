@@ -1,5 +1,6 @@
 --- platrun test: runs files that return a table of tests, each in its own task. Prints TAP.
 
+local cli = require("plat.cli")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
 local list = require("plat.list")
@@ -8,6 +9,13 @@ local prim = require("prim.task")
 local task = require("plat.task")
 
 local DEADLINE = 30 -- seconds a test may take
+
+local USAGE = "platrun test [-k TEXT] [--deadline TIME] FILE|DIR..."
+local FLAGS = {
+  { "--name", "-k", type = "string", value = "TEXT", help = "only tests with this in their names" },
+  { "--deadline", type = "duration", help = "longest time for one test" },
+  { "--help", "-h", help = "this text" },
+}
 
 local T = {} -- what a test is given
 
@@ -153,7 +161,14 @@ end
 local function find_files(paths)
   local files = {}
   local function add(path)
-    local st = fault.must({ op = "test", object = path }, fs.stat(path))
+    local st, err = fs.stat(path)
+    if not st then
+      fault.raise("usage", nil, {
+        msg = err.msg,
+        hint = "platrun test takes files and folders with *_test.lua in them",
+        where = "",
+      })
+    end
     if st.type ~= "directory" then
       files[#files + 1] = path
       return
@@ -172,17 +187,9 @@ local function find_files(paths)
 end
 
 local function parse(argv)
-  local opts, paths, i = { deadline = DEADLINE }, {}, 1
-  while argv[i] do
-    if argv[i] == "-k" then
-      opts.name, i = argv[i + 1], i + 1
-    elseif argv[i] == "--deadline" then
-      opts.deadline, i = tonumber(argv[i + 1]), i + 1
-    else
-      paths[#paths + 1] = argv[i]
-    end
-    i = i + 1
-  end
+  local opts, paths = cli.parse(argv, FLAGS)
+  opts.deadline = opts.deadline or DEADLINE
+  paths = #paths > 0 and paths or { "tests/lua" }
   return opts, paths
 end
 
@@ -201,12 +208,16 @@ end
 
 return {
   summary = "run tests written in Lua",
-  usage = "platrun test [-k NAME] [--deadline SECONDS] FILE|DIR...",
+  usage = USAGE,
   run = function(argv)
     local opts, paths = parse(argv)
+    if opts.help then
+      out.line("usage: " .. USAGE .. "\n\n" .. table.concat(cli.help(FLAGS), "\n"))
+      return 0
+    end
     local count = { passed = 0, failed = 0, skipped = 0 }
     local n = 0
-    for _, path in ipairs(find_files(#paths > 0 and paths or { "tests/lua" })) do
+    for _, path in ipairs(find_files(paths)) do
       for title, fn in pairs(load_tests(path)) do
         local name = path:match("[^/]*$"):gsub("_test%.lua$", "") .. ": " .. title
         if not opts.name or name:find(opts.name, 1, true) then

@@ -6,7 +6,11 @@ local names = require("plat.inventory.names")
 local M = {}
 
 local function fail(file, number, msg)
-  fault.raise("parse", nil, { msg = ("%s:%d: %s"):format(file.name, number, msg), where = "" })
+  fault.raise("parse", nil, {
+    msg = ("%s:%d: %s"):format(file.name, number, msg),
+    hint = "inventory/production/hosts.ini shows the form",
+    where = "",
+  })
 end
 
 --- Splits a line into words; quotes keep blanks together, "#" after a blank ends the line.
@@ -85,6 +89,9 @@ function M.read(tree, file)
     number = number + 1
     line = line:match("^%s*(.-)%s*$")
     local section = line:match("^%[([^%]]+)%]%s*#?.*$")
+    if line:find("^%[") and not section then
+      fail(file, number, 'a group stands in brackets, like "[web]"')
+    end
     local skip = line == "" or line:find("^[#;]")
     if section and not skip then
       local name, what = section:match("^([^:]+):?(.*)$")

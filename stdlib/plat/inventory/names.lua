@@ -38,6 +38,9 @@ end
 function M.expand(text)
   local before, inner, after = text:match("^([^%[]*)%[([^%]]*)%](.*)$")
   if not before then
+    if text:find("[%[%]]") then
+      return nil, ('"%s": a range needs both brackets, like [01:03]'):format(text)
+    end
     return { text }
   end
   local first, last, step = inner:match("^(%w+):(%w+):?(%d*)$")

@@ -3,6 +3,7 @@
 -- The format is documented where it is used: inventory/production/platform.yaml.
 local check = require("plat.check")
 local fault = require("plat.fault")
+local json = require("plat.json")
 local list = require("plat.list")
 local locate = require("plat.inventory.locate")
 local schedule = require("plat.schedule")
@@ -10,6 +11,7 @@ local sys = require("prim.sys")
 
 local M = {}
 
+local REFERENCE = "inventory/production/platform.yaml explains every key"
 local PROTECTED_MIN = 3 -- executors a protected environment keeps where its inventory does not say
 
 local TOP = {
@@ -28,7 +30,7 @@ local CLUSTER = {
 local KUBERNETES = {
   kubeconfig = { type = "string", path = true },
   context = { type = "string" },
-  server = { type = "string" },
+  server = { type = "string", url = "https://HOST:6443" },
   ca = { type = "string", path = true },
   cert = { type = "string", path = true },
   key = { type = "string", path = true },
@@ -40,7 +42,7 @@ local KUBERNETES = {
 
 local DREMIO = {
   cluster = { type = "string" },
-  url = { type = "string", required = true },
+  url = { type = "string", required = true, url = "https://HOST:9047" },
   user = { type = "string" },
   password = { type = "string" },
   password_file = { type = "string", path = true },
@@ -62,7 +64,7 @@ File.__index = File
 function File:fail(path, msg, hint)
   fault.raise("parse", nil, {
     msg = ("%s:%d: %s"):format(self.name, locate.line(self.text, path), msg),
-    hint = hint,
+    hint = hint or REFERENCE,
     where = "",
   })
 end
@@ -85,7 +87,7 @@ end
 
 --- Checks one table of the file against a schema.
 function File:fields(value, schema, path)
-  if type(value) ~= "table" or value.__tag then
+  if type(value) ~= "table" or value.__tag or json.is_array(value) then
     self:fail(path, ('"%s" must hold keys and values'):format(path[#path]))
   end
   local out = {}
@@ -98,6 +100,12 @@ function File:fields(value, schema, path)
     local checked, err = check.value(decl, item)
     if checked == nil then
       self:fail(join(path, key), ("%s: %s"):format(key, err))
+    end
+    if decl.url and not checked:find("^https?://[^/%s]+") then
+      self:fail(
+        join(path, key),
+        ('%s: "%s" is not a URL such as %s'):format(key, checked, decl.url)
+      )
     end
     out[key] = decl.path and resolve(checked, self.dir) or checked
   end
@@ -119,6 +127,7 @@ end
 function File:dremio(name, value, path)
   local entry = self:fields(value, DREMIO, path)
   entry.name = name
+  entry.at = ("%s:%d"):format(self.name, locate.line(self.text, path))
   if entry.executors ~= nil then
     local problem = schedule.problem(entry.executors)
     if problem then
@@ -132,8 +141,8 @@ end
 
 function File:entries(value, path, method)
   local out = {}
-  if type(value) ~= "table" then
-    self:fail(path, ('"%s" must hold names'):format(path[#path]))
+  if type(value) ~= "table" or json.is_array(value) then
+    self:fail(path, ('"%s" must hold names, each with keys and values'):format(path[#path]))
   end
   for name, item in pairs(value) do
     out[name] = self[method](self, name, item, join(path, name))
@@ -183,12 +192,14 @@ function M.finish(services)
       end
     end
     entry.min = entry.min or (services.protected and PROTECTED_MIN or 1)
+    local at = entry.at or "inventory"
+    entry.at = nil
     if not entry.url then
-      fault.raise(
-        "parse",
-        nil,
-        { msg = ("inventory: dremio %s: url is missing"):format(name), where = "" }
-      )
+      fault.raise("parse", nil, {
+        msg = ("%s: dremio %s: url is missing"):format(at, name),
+        hint = REFERENCE,
+        where = "",
+      })
     end
     local clusters = list.keys(services.clusters or {})
     if not entry.cluster and #clusters == 1 then
@@ -197,11 +208,13 @@ function M.finish(services)
     if not list.contains(clusters, entry.cluster) then
       local word = tostring(entry.cluster)
       fault.raise("parse", nil, {
-        msg = ('inventory: dremio %s: no cluster "%s"%s'):format(
+        msg = ('%s: dremio %s: no cluster "%s"%s'):format(
+          at,
           name,
           word,
           check.did_you_mean(word, clusters)
         ),
+        hint = REFERENCE,
         where = "",
       })
     end

@@ -15,7 +15,7 @@ local function fail(file, path, msg, hint)
   local line = locate.line(file.text, path)
   fault.raise("parse", nil, {
     msg = ("%s:%d: %s"):format(file.name, line, msg),
-    hint = hint,
+    hint = hint or "inventory/production shows the form; `platrun:` is a key of its own",
     where = "",
   })
 end

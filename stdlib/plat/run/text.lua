@@ -213,13 +213,17 @@ function on.finish(self, e)
   if e.steps == 0 and not e.fault then
     self:line("nothing to do")
   end
+  local failed = self.count.failed
+  if e.fault and not e.unreachable then
+    failed = math.max(failed, 1) -- it failed between its steps
+  end
   self:line(
     ("%s : ok=%d changed=%d unreachable=%d failed=%d skipped=%d  in %s%s"):format(
       e.target,
       self.count.ok,
       self.count.changed,
       e.unreachable and 1 or 0,
-      self.count.failed,
+      failed,
       self.count.skipping or 0,
       task.show_seconds(time.mono() - self.began),
       e.sandbox and " of sandbox time" or ""

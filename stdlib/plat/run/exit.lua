@@ -1,0 +1,58 @@
+--- From what went wrong to an exit status (docs/REFERENCE.md). Pure.
+
+local M = {}
+
+--- The status of a fault by its kind, where nothing was changed.
+local UNCHANGED = {
+  refused = 6, -- a guard or a rule of ours says no
+  connect = 4, -- no connection
+  parse = 1, -- what was written or configured
+  bug = 1,
+}
+
+--- What the wire told (`phase`), an answer said (`code`) or this machine's files lack.
+local function by_origin(err)
+  if err.kind == "timeout" then
+    return err.phase and 4 or 2
+  elseif err.kind == "auth" then
+    return err.phase and 4 or err.code and 2 or 1
+  elseif err.kind == "io" then
+    return err.step and 2 or 1
+  end
+  return 2
+end
+
+local function unchanged(err)
+  local cause = err.kind == "refused" and err.cause
+  if cause then -- a guard that could not be evaluated: because nobody answered, or by its own fault
+    local status = unchanged(cause)
+    return (status == 4 or cause.kind == "bug") and status or 6
+  end
+  return UNCHANGED[err.kind] or by_origin(err)
+end
+
+--- Returns the exit status of a run that ended with a fault.
+---@param err plat.Fault
+---@param changes integer how many changes were made, or may have been
+---@return integer
+function M.of(err, changes)
+  if err.exit then
+    return err.exit
+  elseif err.kind == "cancelled" and err.signal then
+    return 128 + err.signal
+  elseif err.run_deadline then
+    return 124
+  elseif err.kind == "usage" then
+    return 64
+  end
+  return changes == 0 and unchanged(err) or 2
+end
+
+--- Returns whether a fault means that a target could not be reached.
+---@param err? plat.Fault
+---@return boolean
+function M.is_unreachable(err)
+  return err ~= nil and M.of(err, 0) == 4
+end
+
+return M
