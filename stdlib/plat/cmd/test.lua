@@ -79,7 +79,7 @@ end
 
 --- Ends the test as skipped, with a reason.
 function T:skip(reason)
-  error({ skip = reason }, 0)
+  error(fault.new("refused", nil, { msg = "skipped: " .. reason, skip = reason }), 0)
 end
 
 --- Returns a fresh directory, removed after the test.
@@ -118,17 +118,9 @@ end
 local function run_one(fn, seconds)
   local t = { checks = 0, dirs = {}, deferred = {} }
   local before = #prim.waits()
-  local ok, err = xpcall(
-    task.timeout,
-    function(e)
-      return type(e) == "table" and e.skip and e or fault.from_handler(e)
-    end,
-    seconds,
-    function()
-      fn(face_of(t))
-    end,
-    "the test"
-  )
+  local ok, err = xpcall(task.timeout, fault.from_handler, seconds, function()
+    fn(face_of(t))
+  end, "the test")
   local cleaned, problem = xpcall(task.shield, fault.from_handler, 10, clean_up, t)
   if not ok then
     return err
