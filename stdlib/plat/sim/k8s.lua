@@ -145,6 +145,14 @@ function K8s:spend_fault(name)
   return faults.spend(self, name)
 end
 
+--- Says whether reads matter for what comes after: while counted faults are left. Whoever keeps a
+--- log of requests to replay must log reads too as long as this holds.
+---@return boolean
+function K8s:counts_reads()
+  local left = self.state.faults
+  return left.api_503 ~= nil or left.watch_410 ~= nil
+end
+
 --- Injects a fault; see plat.sim.k8s.faults for their names.
 ---@param name string
 ---@param args? any

@@ -1,4 +1,4 @@
---- The contract over the real http primitive: on the simulated cluster behind httpd, or on a server.
+--- The contract over the real http primitive: the simulated cluster behind httpd, or a server.
 local http = require("prim.http")
 
 local M = {}

@@ -15,6 +15,7 @@ local ROOTS = { -- file of the stdlib = kinds whose types it holds
   {
     "apps",
     "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet SelfSubjectAccessReview "
+      .. "Ingress NetworkPolicy "
       .. "HorizontalPodAutoscaler Job Lease PodDisruptionBudget StorageClass Scale Eviction",
   },
 }

@@ -288,7 +288,7 @@ function M.serve(model, request, user)
     local close = { connection = "close" }
     status.refuse(413, "RequestEntityTooLarge", message, nil, close)
   end
-  ctx.form = negotiate(request.headers.accept)
+  ctx.form = ctx.sub == "log" and "json" or negotiate(request.headers.accept)
   code, answer, headers = dispatch(ctx)
   headers = headers or {}
   for i, text in ipairs(ctx.warnings) do

@@ -1,6 +1,7 @@
 --- Cells of the tables that kubectl prints, by kind.
 local data = require("plat.sim.k8s.data")
 local podinfo = require("plat.sim.k8s.podinfo")
+local select = require("plat.sim.k8s.select")
 local text = require("plat.sim.k8s.celltext")
 local workloads = require("plat.sim.k8s.cells_workloads")
 
@@ -216,6 +217,26 @@ function CELLS.PodDisruptionBudget(object, now)
     get(object, "status.disruptionsAllowed") or 0,
     age(object, now),
   }
+end
+
+function CELLS.Ingress(object, now)
+  local hosts, spec = {}, object.spec
+  for i, rule in ipairs(spec.rules or {}) do
+    hosts[i] = rule.host or "*"
+  end
+  return {
+    object.metadata.name,
+    spec.ingressClassName or NONE,
+    #hosts > 0 and table.concat(hosts, ",") or "*",
+    "",
+    #(spec.tls or {}) > 0 and "80, 443" or "80",
+    age(object, now),
+  }
+end
+
+function CELLS.NetworkPolicy(object, now)
+  local selected = select.text(object.spec.podSelector)
+  return { object.metadata.name, selected ~= "" and selected or NONE, age(object, now) }
 end
 
 function CELLS.Lease(object, now)

@@ -10,6 +10,7 @@ local kubelet = require("plat.sim.k8s.kubelet")
 local node = require("plat.sim.k8s.controllers.node")
 local podinfo = require("plat.sim.k8s.podinfo")
 local queue = require("plat.sim.k8s.queue")
+local quota = require("plat.sim.k8s.quota")
 local recorder = require("plat.sim.k8s.recorder")
 local scheduler = require("plat.sim.k8s.scheduler")
 local store = require("plat.sim.k8s.store")
@@ -28,6 +29,7 @@ local SYNC = {
   ["poddisruptionbudgets.policy"] = budget.sync,
   ["persistentvolumeclaims"] = volume.sync,
   ["services"] = endpoints.sync,
+  ["resourcequotas"] = quota.sync,
 }
 
 local RUN = {
@@ -101,6 +103,8 @@ end
 NOTICE["horizontalpodautoscalers.autoscaling"] = function(model, change)
   if change.type == "ADDED" then
     hpa.notice(model)
+  elseif change.type == "DELETED" then
+    hpa.gone(model, change.object)
   end
 end
 
@@ -133,6 +137,9 @@ function M.notice(model, change)
   local meta = object.metadata
   sync_later(model, id, meta.namespace, meta.name)
   owner_later(model, object)
+  if id ~= "resourcequotas" then
+    quota.notice(model, meta.namespace)
+  end
   if NOTICE[id] then
     NOTICE[id](model, change)
   end

@@ -290,6 +290,18 @@ function KIND.PersistentVolumeClaim(object)
   default(object, "status", { phase = "Pending" })
 end
 
+function KIND.Ingress(object)
+  default(object, "status", { loadBalancer = {} })
+end
+
+function KIND.NetworkPolicy(object)
+  local types = data.array({ "Ingress" })
+  if object.spec.egress then
+    types[2] = "Egress"
+  end
+  default(object.spec, "policyTypes", types)
+end
+
 function KIND.Secret(object)
   default(object, "type", "Opaque")
 end

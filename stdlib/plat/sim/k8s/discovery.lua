@@ -2,6 +2,7 @@
 local data = require("plat.sim.k8s.data")
 local json = require("plat.json")
 local kinds = require("plat.sim.k8s.kinds")
+local openapi = require("plat.sim.k8s.openapi")
 
 local M = {}
 
@@ -185,6 +186,16 @@ function M.serve(_, request)
     end
     return 200, path == "/api" and api_versions() or group_list(), {}
   end
+  local document = path:match("^/openapi/v3(.*)$")
+  if document then
+    if document == "" then -- JSON under a wrong name, as the server has it
+      return 200, json.encode(openapi.index()), data.copy(TEXT)
+    end
+    local answer = openapi.document(document:sub(2))
+    if answer then
+      return 200, answer, {}
+    end
+  end
   for _, group in ipairs(kinds.groups) do
     local base = group.group == "" and "/api/" or "/apis/" .. group.group .. "/"
     if path == base .. group.version then
@@ -197,7 +208,5 @@ function M.serve(_, request)
   end
   return nil
 end
-
-M.null = json.null
 
 return M

@@ -97,6 +97,8 @@ add("authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessrevi
 add("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", "status", "a")
 add("batch/v1", "Job", "jobs", "", "status", "ag")
 add("coordination.k8s.io/v1", "Lease", "leases", "", "", "")
+add("networking.k8s.io/v1", "Ingress", "ingresses", "ing", "status", "g")
+add("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", "netpol", "", "g")
 add("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", "status", "g")
 add("storage.k8s.io/v1", "StorageClass", "storageclasses", "sc", "", "c")
 

@@ -26,6 +26,7 @@ local EMPTY = {
   Pod = { spec = { containers = data.array({}) } },
   HorizontalPodAutoscaler = { spec = { scaleTargetRef = {} } },
   PersistentVolumeClaim = { spec = { resources = {} } },
+  NetworkPolicy = { spec = { podSelector = {} } },
 }
 local SPECLESS = " ConfigMap Secret StorageClass ControllerRevision Endpoints ServiceAccount "
 

@@ -1,7 +1,5 @@
 --- What controllers want to know about pods, and how they make them.
-local admit = require("plat.sim.k8s.admit")
 local data = require("plat.sim.k8s.data")
-local defaults = require("plat.sim.k8s.defaults")
 local store = require("plat.sim.k8s.store")
 local time = require("plat.time")
 
@@ -109,16 +107,6 @@ function M.make(owner, template, name)
   meta.labels = meta.labels or {}
   meta.ownerReferences = data.array({ M.reference(owner) })
   return pod
-end
-
---- Stores a pod made by a controller.
----@param model plat.sim.K8s
----@param pod table
----@return table
-function M.create(model, pod)
-  defaults.fill(pod)
-  admit.create(model, pod)
-  return store.create(model, pod)
 end
 
 --- Sets a condition in a list of an object that is being edited; the time changes with the status.

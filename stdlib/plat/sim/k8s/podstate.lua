@@ -162,12 +162,12 @@ function M.ended(model, pod, container, code, restarts)
       containerID = c.containerID,
     }
     c.ready, c.started = false, false
+    c.state = { terminated = terminated }
     if restarts then
-      c.lastState = { terminated = terminated }
+      c.lastState = { terminated = data.copy(terminated) }
       c.restartCount = c.restartCount + 1
     else
       local all, failed = true, false
-      c.state = { terminated = terminated }
       for _, other in ipairs(status.containerStatuses) do
         local ended = data.get(other, "state.terminated")
         all = all and ended ~= nil

@@ -43,6 +43,27 @@ function M.canonical(v)
   return whole or v
 end
 
+local BINARY = { { "Pi", 1 << 50 }, { "Ti", 1 << 40 }, { "Gi", 1 << 30 }, { "Mi", 1 << 20 } }
+
+--- Returns a value as text: cores in whole numbers or thousandths, bytes in the largest unit that
+--- divides them.
+---@param value number
+---@param cores boolean
+---@return string
+function M.text(value, cores)
+  if cores then
+    local milli = math.floor(value * 1000 + 0.5)
+    return milli % 1000 == 0 and ("%d"):format(milli // 1000) or ("%dm"):format(milli)
+  end
+  local bytes = math.floor(value)
+  for _, unit in ipairs(BINARY) do
+    if bytes > 0 and bytes % unit[2] == 0 then
+      return ("%d%s"):format(bytes // unit[2], unit[1])
+    end
+  end
+  return ("%d"):format(bytes)
+end
+
 --- Returns a number or percentage of a total ("25%" of 4), rounded as asked.
 ---@param v integer|string|nil
 ---@param total integer

@@ -29,6 +29,8 @@ FieldSelectorRequirement key*:s operator*:s values:[s]
 HPAScalingPolicy periodSeconds*:i type*:s value*:i
 HPAScalingRules policies:[HPAScalingPolicy] selectPolicy:s stabilizationWindowSeconds:i
   tolerance:q
+HTTPIngressPath backend*:IngressBackend path:s pathType*:s
+HTTPIngressRuleValue paths*:[HTTPIngressPath]
 HorizontalPodAutoscaler apiVersion:s kind:s metadata:ObjectMeta spec:HorizontalPodAutoscalerSpec
   status:HorizontalPodAutoscalerStatus
 HorizontalPodAutoscalerBehavior scaleDown:HPAScalingRules scaleUp:HPAScalingRules
@@ -38,6 +40,17 @@ HorizontalPodAutoscalerSpec behavior:HorizontalPodAutoscalerBehavior maxReplicas
 HorizontalPodAutoscalerStatus conditions:[HorizontalPodAutoscalerCondition]type~type
   currentMetrics:[MetricStatus] currentReplicas:i desiredReplicas*:i lastScaleTime:t
   observedGeneration:i
+IPBlock cidr*:s except:[s]
+Ingress apiVersion:s kind:s metadata:ObjectMeta spec:IngressSpec status:IngressStatus
+IngressBackend resource:TypedLocalObjectReference service:IngressServiceBackend
+IngressLoadBalancerIngress hostname:s ip:s ports:[IngressPortStatus]
+IngressLoadBalancerStatus ingress:[IngressLoadBalancerIngress]
+IngressPortStatus error:s port*:i protocol*:s
+IngressRule host:s http:HTTPIngressRuleValue
+IngressServiceBackend name*:s port:ServiceBackendPort
+IngressSpec defaultBackend:IngressBackend ingressClassName:s rules:[IngressRule] tls:[IngressTLS]
+IngressStatus loadBalancer:IngressLoadBalancerStatus
+IngressTLS hosts:[s] secretName:s
 Job apiVersion:s kind:s metadata:ObjectMeta spec:JobSpec status:JobStatus
 JobCondition lastProbeTime:t lastTransitionTime:t message:s reason:s status*:s type*:s
 JobSpec activeDeadlineSeconds:i backoffLimit:i backoffLimitPerIndex:i completionMode:s
@@ -58,6 +71,13 @@ MetricStatus containerResource:ContainerResourceMetricStatus external:ExternalMe
   object:ObjectMetricStatus pods:PodsMetricStatus resource:ResourceMetricStatus type*:s
 MetricTarget averageUtilization:i averageValue:q type*:s value:q
 MetricValueStatus averageUtilization:i averageValue:q value:q
+NetworkPolicy apiVersion:s kind:s metadata:ObjectMeta spec:NetworkPolicySpec
+NetworkPolicyEgressRule ports:[NetworkPolicyPort] to:[NetworkPolicyPeer]
+NetworkPolicyIngressRule from:[NetworkPolicyPeer] ports:[NetworkPolicyPort]
+NetworkPolicyPeer ipBlock:IPBlock namespaceSelector:LabelSelector podSelector:LabelSelector
+NetworkPolicyPort endPort:i port:v protocol:s
+NetworkPolicySpec egress:[NetworkPolicyEgressRule] ingress:[NetworkPolicyIngressRule]
+  podSelector:LabelSelector policyTypes:[s]
 NonResourceAttributes path:s verb:s
 ObjectMetricSource describedObject*:CrossVersionObjectReference metric*:MetricIdentifier
   target*:MetricTarget
@@ -96,6 +116,7 @@ SelfSubjectAccessReview apiVersion:s kind:s metadata:ObjectMeta spec*:SelfSubjec
   status:SubjectAccessReviewStatus
 SelfSubjectAccessReviewSpec nonResourceAttributes:NonResourceAttributes
   resourceAttributes:ResourceAttributes
+ServiceBackendPort! name:s number:i
 StatefulSet apiVersion:s kind:s metadata:ObjectMeta spec:StatefulSetSpec status:StatefulSetStatus
 StatefulSetCondition lastTransitionTime:t message:s reason:s status*:s type*:s
 StatefulSetOrdinals start:i

@@ -30,6 +30,8 @@ local COLUMNS = {
   Job = "Name|Status|Completions|Duration|Age|+Containers|+Images|+Selector",
   HorizontalPodAutoscaler = "Name|Reference|Targets|MinPods|MaxPods|Replicas|Age",
   PodDisruptionBudget = "Name|Min Available|Max Unavailable|#Allowed Disruptions|Age",
+  Ingress = "Name|Class|Hosts|Address|Ports|Age",
+  NetworkPolicy = "Name|Pod-Selector|Age",
   Lease = "Name|Holder|Age",
   StorageClass = "Name|Provisioner|ReclaimPolicy|VolumeBindingMode|AllowVolumeExpansion|Age",
 }

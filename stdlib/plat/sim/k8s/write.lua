@@ -4,6 +4,7 @@ local chance = require("plat.sim.k8s.chance")
 local data = require("plat.sim.k8s.data")
 local defaults = require("plat.sim.k8s.defaults")
 local managed = require("plat.sim.k8s.managed")
+local quota = require("plat.sim.k8s.quota")
 local status = require("plat.sim.k8s.status")
 local store = require("plat.sim.k8s.store")
 local validate = require("plat.sim.k8s.validate")
@@ -112,6 +113,7 @@ function M.create(ctx, object, applied)
     if store.get(ctx.model, ctx.kind.id, ctx.ns, object.metadata.name) then
       status.already_exists(ctx.kind, object.metadata.name)
     end
+    quota.check(ctx.model, object)
     if not ctx.dry then
       return store.create(ctx.model, object)
     end

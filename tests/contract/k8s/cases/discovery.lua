@@ -80,6 +80,24 @@ return {
     end,
   },
   {
+    title = "OpenAPI v3 says which requests take fieldValidation",
+    bare = true,
+    run = function(t)
+      local index = t.json.decode(t:call("GET", "/openapi/v3", nil, { loose = true }).body)
+      local place = t:ok(index.paths["apis/apps/v1"], "apps/v1 is in the index")
+      local url = place.serverRelativeURL
+      local document = t:call("GET", url, nil, { quiet = true }).json
+      local path = "/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}"
+      local patch = document.paths[path].patch
+      local names = {}
+      for _, parameter in ipairs(patch.parameters) do
+        names[parameter.name] = true
+      end
+      t:ok(names.fieldValidation and names.dryRun, "parameters of a patch")
+      t:equal(patch["x-kubernetes-group-version-kind"].kind, "StatefulSet", "kind")
+    end,
+  },
+  {
     title = "aggregated discovery",
     bare = true,
     run = function(t)

@@ -180,6 +180,8 @@ return {
         "/apis/apps/v1/controllerrevisions",
         "/apis/batch/v1/jobs",
         "/apis/autoscaling/v2/horizontalpodautoscalers",
+        "/apis/networking.k8s.io/v1/ingresses",
+        "/apis/networking.k8s.io/v1/networkpolicies",
         "/apis/policy/v1/poddisruptionbudgets",
         "/apis/coordination.k8s.io/v1/leases",
         "/apis/storage.k8s.io/v1/storageclasses",

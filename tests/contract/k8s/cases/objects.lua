@@ -287,6 +287,41 @@ return {
     end,
   },
   {
+    title = "an ingress and a network policy",
+    run = function(t)
+      local base = "/apis/networking.k8s.io/v1/namespaces/$NS/"
+      local backend = { service = { name = "web", port = { number = 80 } } }
+      t:call("POST", base .. "ingresses", {
+        apiVersion = "networking.k8s.io/v1",
+        kind = "Ingress",
+        metadata = { name = "i" },
+        spec = {
+          ingressClassName = "nginx",
+          rules = {
+            {
+              host = "web.example.com",
+              http = { paths = { { path = "/", pathType = "Prefix", backend = backend } } },
+            },
+          },
+        },
+      })
+      t:call("POST", base .. "networkpolicies", {
+        apiVersion = "networking.k8s.io/v1",
+        kind = "NetworkPolicy",
+        metadata = { name = "n" },
+        spec = {
+          podSelector = { matchLabels = { app = "web" } },
+          egress = { { ports = { { port = 53, protocol = "UDP" } } } },
+        },
+      })
+      local path = base .. "networkpolicies/n"
+      t:call("PATCH", path, { spec = { podSelector = { matchLabels = { app = "x" } } } }, {
+        type = "application/merge-patch+json",
+        keep = { "spec", "metadata.generation" },
+      })
+    end,
+  },
+  {
     title = "a lease is taken and renewed by version",
     run = function(t)
       local path = "/apis/coordination.k8s.io/v1/namespaces/$NS/leases"

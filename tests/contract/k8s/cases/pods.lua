@@ -102,6 +102,70 @@ return {
     end,
   },
   {
+    title = "a quota counts what is there and forbids what is too much",
+    run = function(t)
+      local quotas = "/api/v1/namespaces/$NS/resourcequotas"
+      local secrets = "/api/v1/namespaces/$NS/secrets"
+      t:call("POST", quotas, {
+        apiVersion = "v1",
+        kind = "ResourceQuota",
+        metadata = { name = "q" },
+        spec = { hard = { secrets = "1", pods = "1", ["requests.cpu"] = "2" } },
+      }, QUIET)
+      local function used(resource, value)
+        t:eventually("GET", quotas .. "/q", function(q)
+          return q.status and q.status.used and q.status.used[resource] == value
+        end, { keep = { "status.hard", "status.used" } })
+      end
+      used("secrets", "0")
+      local function secret(name)
+        local object = { apiVersion = "v1", kind = "Secret", metadata = { name = name } }
+        return t:call("POST", secrets, object)
+      end
+      t:equal(secret("a").status, 201, "first")
+      used("secrets", "1")
+      t:equal(secret("b").status, 403, "second")
+      local function pod(name, requests)
+        return t:call("POST", PODS, {
+          apiVersion = "v1",
+          kind = "Pod",
+          metadata = { name = name },
+          spec = {
+            schedulerName = "nobody",
+            containers = { { name = "c", image = "x:1", resources = { requests = requests } } },
+          },
+        }, { keep = { "message", "reason", "code", "details", "status.phase" } })
+      end
+      pod("none", nil)
+      pod("big", { cpu = "2500m" })
+      pod("fits", { cpu = "1500m" })
+      used("pods", "1")
+      pod("more", { cpu = "600m" })
+    end,
+  },
+  {
+    title = "a replica set that a quota stops says so",
+    run = function(t)
+      t:call("POST", "/api/v1/namespaces/$NS/resourcequotas", {
+        apiVersion = "v1",
+        kind = "ResourceQuota",
+        metadata = { name = "q" },
+        spec = { hard = { pods = "1" } },
+      }, QUIET)
+      t:eventually("GET", "/api/v1/namespaces/$NS/resourcequotas/q", function(q)
+        return q.status and q.status.used and q.status.used.pods == "0"
+      end, { keep = { "kind" } })
+      t:call("POST", RS, workload("ReplicaSet", "web", 2), QUIET)
+      local query = "?fieldSelector=involvedObject.name%3Dweb,reason%3DFailedCreate"
+      local found = t:eventually("GET", "/api/v1/namespaces/$NS/events" .. query, function(list)
+        return #list.items > 0
+      end, { keep = { "kind" } }).json.items[1]
+      t:ok(found.message:find('^Error creating: pods "web%-'), "message: " .. found.message)
+      t:ok(found.message:find("is forbidden: exceeded quota: q, requested: pods=1", 1, true), "why")
+      t:equal(found.type, "Warning", "type")
+    end,
+  },
+  {
     title = "a pod that no node can take says why",
     run = function(t)
       t:call("POST", PODS, {

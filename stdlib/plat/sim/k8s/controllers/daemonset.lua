@@ -3,8 +3,8 @@ local chance = require("plat.sim.k8s.chance")
 local data = require("plat.sim.k8s.data")
 local json = require("plat.json")
 local podinfo = require("plat.sim.k8s.podinfo")
+local podmaker = require("plat.sim.k8s.podmaker")
 local queue = require("plat.sim.k8s.queue")
-local recorder = require("plat.sim.k8s.recorder")
 local remove = require("plat.sim.k8s.remove")
 local store = require("plat.sim.k8s.store")
 
@@ -43,8 +43,8 @@ local function create(model, set, node, hash)
       effect = "NoSchedule",
     })
   end
-  podinfo.create(model, pod)
-  recorder.event(model, set, "Normal", "SuccessfulCreate", "Created pod: " .. name, BY)
+  local words = { done = "Created pod: " .. name, failed = "Error creating: %s" }
+  podmaker.create(model, pod, set, ID, BY, words)
 end
 
 local function nodes_for(model, set)

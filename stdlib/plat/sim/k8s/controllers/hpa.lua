@@ -301,6 +301,15 @@ function M.run(model)
   end
 end
 
+--- Forgets an autoscaler that is gone.
+---@param model plat.sim.K8s
+---@param hpa table
+function M.gone(model, hpa)
+  if model.state.autoscalers then
+    model.state.autoscalers[hpa.metadata.uid] = nil
+  end
+end
+
 --- Starts the round when an autoscaler appears.
 ---@param model plat.sim.K8s
 function M.notice(model)

@@ -2,6 +2,7 @@
 local chance = require("plat.sim.k8s.chance")
 local data = require("plat.sim.k8s.data")
 local podinfo = require("plat.sim.k8s.podinfo")
+local podmaker = require("plat.sim.k8s.podmaker")
 local queue = require("plat.sim.k8s.queue")
 local recorder = require("plat.sim.k8s.recorder")
 local remove = require("plat.sim.k8s.remove")
@@ -42,8 +43,10 @@ local function start_pods(model, job, count)
     local name = job.metadata.name .. "-" .. chance.suffix(model)
     local pod = podinfo.make(job, job.spec.template, name)
     pod.metadata.generateName = job.metadata.name .. "-"
-    podinfo.create(model, pod)
-    recorder.event(model, job, "Normal", "SuccessfulCreate", "Created pod: " .. name, BY)
+    local words = { done = "Created pod: " .. name, failed = "Error creating: %s" }
+    if not podmaker.create(model, pod, job, ID, BY, words) then
+      return
+    end
   end
 end
 

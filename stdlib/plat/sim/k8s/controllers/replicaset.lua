@@ -1,6 +1,7 @@
 --- The ReplicaSet controller.
 local chance = require("plat.sim.k8s.chance")
 local podinfo = require("plat.sim.k8s.podinfo")
+local podmaker = require("plat.sim.k8s.podmaker")
 local queue = require("plat.sim.k8s.queue")
 local recorder = require("plat.sim.k8s.recorder")
 local remove = require("plat.sim.k8s.remove")
@@ -31,8 +32,10 @@ local function create(model, set, count)
     local name = set.metadata.name .. "-" .. chance.suffix(model)
     local pod = podinfo.make(set, set.spec.template, name)
     pod.metadata.generateName = set.metadata.name .. "-"
-    podinfo.create(model, pod)
-    recorder.event(model, set, "Normal", "SuccessfulCreate", "Created pod: " .. name, BY)
+    local words = { done = "Created pod: " .. name, failed = "Error creating: %s" }
+    if not podmaker.create(model, pod, set, ID, BY, words) then
+      return
+    end
   end
 end
 

@@ -5,6 +5,7 @@ local data = require("plat.sim.k8s.data")
 local defaults = require("plat.sim.k8s.defaults")
 local json = require("plat.json")
 local podinfo = require("plat.sim.k8s.podinfo")
+local podmaker = require("plat.sim.k8s.podmaker")
 local queue = require("plat.sim.k8s.queue")
 local recorder = require("plat.sim.k8s.recorder")
 local remove = require("plat.sim.k8s.remove")
@@ -77,6 +78,10 @@ local function template_of(model, view, name)
   return template
 end
 
+local function retention(set)
+  return set.spec.persistentVolumeClaimRetentionPolicy or {}
+end
+
 local function claim_name(template, pod_name)
   return template.metadata.name .. "-" .. pod_name
 end
@@ -90,6 +95,9 @@ local function create_claims(model, set, pod_name)
       claim.status = nil
       claim.metadata.name, claim.metadata.namespace = name, ns
       claim.metadata.labels = data.copy(set.spec.selector.matchLabels)
+      if retention(set).whenDeleted == "Delete" then
+        claim.metadata.ownerReferences = data.array({ podinfo.reference(set) })
+      end
       defaults.fill(claim)
       admit.create(model, claim)
       store.create(model, claim)
@@ -134,9 +142,11 @@ local function create_pod(model, view, ordinal)
       persistentVolumeClaim = { claimName = claim_name(template, name) },
     })
   end
-  podinfo.create(model, pod)
-  local message = ("create Pod %s in StatefulSet %s successful"):format(name, set.metadata.name)
-  recorder.event(model, set, "Normal", "SuccessfulCreate", message, BY)
+  local text = ("create Pod %s in StatefulSet %s "):format(name, set.metadata.name)
+  podmaker.create(model, pod, set, ID, BY, {
+    done = text .. "successful",
+    failed = text .. "failed error: %s",
+  })
 end
 
 local function delete_pod(model, view, pod)
@@ -208,6 +218,45 @@ local function shrink(model, view)
     end
   end
   return #condemned == 0
+end
+
+--- Deletes the claims of pods that a smaller set no longer has, if its policy says so.
+local function drop_claims(model, view)
+  local set = view.set
+  if retention(set).whenScaled ~= "Delete" then
+    return
+  end
+  local ns, most = set.metadata.namespace, view.start + view.replicas - 1
+  for _, template in ipairs(set.spec.volumeClaimTemplates or {}) do
+    local prefix = claim_name(template, set.metadata.name) .. "-"
+    for _, claim in ipairs(store.list(model, "persistentvolumeclaims", ns)) do
+      local name = claim.metadata.name
+      local ordinal = name:sub(1, #prefix) == prefix and math.tointeger(name:sub(#prefix + 1))
+      if ordinal and ordinal > most and not view.pods[ordinal] then
+        remove.delete(model, claim, {})
+      end
+    end
+  end
+end
+
+--- Deletes revisions that no pod has, beyond the number that the set keeps.
+local function forget_revisions(model, view)
+  local used = { [view.current] = true, [view.update] = true }
+  for _, pod in pairs(view.pods) do
+    used[pod.metadata.labels[REVISION]] = true
+  end
+  local idle = {}
+  for _, rev in ipairs(podinfo.owned(model, "controllerrevisions.apps", view.set)) do
+    if not used[rev.metadata.name] then
+      idle[#idle + 1] = rev
+    end
+  end
+  table.sort(idle, function(a, b)
+    return a.revision < b.revision
+  end)
+  for i = 1, #idle - (view.set.spec.revisionHistoryLimit or 10) do
+    remove.delete(model, idle[i], {})
+  end
 end
 
 --- Replaces one pod of an old revision, the highest first.
@@ -291,6 +340,8 @@ function M.sync(model, set)
       roll(model, view)
     end
     view = look(model, set)
+    drop_claims(model, view)
+    forget_revisions(model, view)
   end
   count(model, view)
   view.status.observedGeneration = set.metadata.generation
