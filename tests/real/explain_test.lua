@@ -76,7 +76,10 @@ local CASES = {
     workload(
       "StatefulSet",
       "crash",
-      pod_spec({ command = { "sh", "-c", "echo the database is not there; exit 3" } })
+      pod_spec({
+        command = { "sh", "-c", "echo the database is not there; exit 3" },
+        readinessProbe = { exec = { command = { "false" } } }, -- or it is ready for a moment
+      })
     ),
   },
   {
