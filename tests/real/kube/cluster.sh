@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # For the units that need a real Kubernetes; source it after tests/lib.sh.
 
-# start_cluster 1|0: with or without a node.  Sets KUBECONFIG, KUBECTL, KUBE_AUDIT_LOG and KUBE_IMAGE;
-# the cluster ends with the script.  Skips where it may not or cannot be started.
+# start_cluster 1|0: with or without a node.  Sets KUBECONFIG, KUBECTL, KUBE_AUDIT_LOG, KUBE_IMAGE.
+# The cluster ends with the script.  Skips where it may not or cannot be started.
 start_cluster() {
     local here=tests/real/kube minor
     . "$here/lib.sh"
