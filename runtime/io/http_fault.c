@@ -177,8 +177,11 @@ static void truncated(struct plat_http *h, struct plat_err *err)
 
 static void unwritten(struct plat_http *h, CURLcode code, struct plat_err *err)
 {
+    size_t max = h->spec.max_body, mib = (size_t)1 << 20;
+
     if (h->body_too_large)
-        plat_err_set(err, PLAT_ERR_HTTP, h->status, OP, "body over %zu bytes", h->spec.max_body);
+        plat_err_set(err, PLAT_ERR_HTTP, h->status, OP, "body over %zu %s",
+                     max % mib ? max : max / mib, max % mib ? "bytes" : "MiB");
     else if (h->head_too_large)
         plat_err_set(err, PLAT_ERR_HTTP, h->status, OP, "headers over %d bytes", HTTP_HEADERS_MAX);
     else if (h->bad_upgrade)

@@ -92,6 +92,9 @@ end
 
 local function find_declared(req)
   local path = req.url:match("^%a+://[^/?]*(.*)$") or req.url
+  if req.base and req.url:sub(1, #req.base) == req.base then -- a server below a path, by a proxy
+    path = req.url:sub(#req.base + 1)
+  end
   for _, decl in ipairs(reads) do
     if decl.method == req.method and path:find(decl.path) then
       return decl
@@ -165,9 +168,12 @@ local function header_list(headers)
   return lines
 end
 
---- Sends a request over the wire.
+--- Sends a request over the wire. Its faults carry the `phase` in which it ended.
 local function ask_wire(req, declared)
   local endpoint = req.endpoint or {}
+  if (tonumber(authority_of(req.url):match(":(%d+)$")) or 0) > 65535 then
+    fault.raise("parse", about_of(req), { msg = authority_of(req.url) .. ": no such port" })
+  end
   local resp, err = require("prim.http").request({
     method = req.method,
     url = req.url,
@@ -192,6 +198,7 @@ local function ask_wire(req, declared)
     declared_read = declared ~= nil,
   })
   if not resp then
+    err.phase = err.op
     fault.raise_err(about_of(req), err)
   end
   return resp
@@ -216,6 +223,8 @@ local function ask_patiently(req, declared)
     local delay = retry.should(policy, resp or err, req.method)
     if not delay then
       if err then
+        err.msg = policy.attempt > 1 and ("%s (asked %d times)"):format(err.msg, policy.attempt)
+          or err.msg
         error(err, 0)
       end
       return resp
@@ -285,6 +294,7 @@ end
 ---@class plat.effect.HttpRequest
 ---@field method string
 ---@field url string
+---@field base? string what `url` begins with: the address of the server, perhaps with a path
 ---@field headers? table<string, string|string[]>
 ---@field query? table<string, any>
 ---@field body? string

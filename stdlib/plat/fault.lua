@@ -223,13 +223,14 @@ function M.text(fault, verbose)
   verbose = verbose or 0
   local lines = { first_line(fault, verbose) }
   add_detail(lines, fault.detail)
-  local cause = fault.cause
+  local cause, hint = fault.cause, fault.hint
   while cause do
     lines[#lines + 1] = "  because: " .. first_line(cause, verbose)
+    hint = hint or cause.hint
     cause = cause.cause
   end
-  if fault.hint then
-    lines[#lines + 1] = "hint: " .. fault.hint
+  if hint then
+    lines[#lines + 1] = "hint: " .. hint
   end
   if verbose >= 3 and fault.traceback then
     lines[#lines + 1] = (fault.traceback:gsub("^\n", ""))

@@ -109,7 +109,7 @@ end
 ---@async
 ---@return { major: string, minor: string, gitVersion: string }
 function Client:version()
-  return (self.transport:request({ path = "/version", op = "k8s.version" }))
+  return (self.transport:request({ path = "/version", op = "k8s.version", any_json = true }))
 end
 
 --- Returns every resource that the server has.

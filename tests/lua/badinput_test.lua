@@ -1,10 +1,13 @@
 --- What people are told about input that is wrong: file, line, hint and exit status.
 
 local cli = require("plat.cli")
+local effect = require("plat.effect")
 local exit = require("plat.run.exit")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
+local k8s = require("plat.k8s")
 local playbooks = require("plat.playbook")
+local stub = load(assert(fs.read("tests/lua/k8s_stub.lua")), "@k8s_stub.lua")()
 
 local function put(path, text)
   assert(fs.write(path, text))
@@ -132,5 +135,63 @@ return {
     t.equal(words, { "a" })
     t.equal(t.fails("usage", cli.parse, { "a", "b" }, {}, 1).msg, '"b" is one argument too many')
     t.fails("usage", cli.time, "--sandbox-time", "yesterday")
+  end,
+
+  ["answers that no API server gives"] = function(t)
+    local path = "/api/v1/namespaces/data/configmaps"
+    local function get(body)
+      stub.open(t, { ["GET " .. path .. "/c"] = { body = body } })
+      local api = k8s.connect({ server = "https://stub:6443", name = "stub" })
+      return t.fails("parse", api.get, api, "configmap", "data", "c")
+    end
+    t.match(get("[1]").msg, "^200: this is not a Kubernetes API server: it answered with %[1%]$")
+    t.match(get('{"hello": 1}').msg, 'answered with {"hello": 1}$')
+    t.match(get('{"kind": "ConfigMap"}').msg, "not a Kubernetes API server")
+    t.match(get("\200\201\202").msg, "answered with 3 bytes that are no text$")
+    t.match(get("<title>Sign\n in</title>").msg, 'answered with a web page %("Sign in"%)$')
+    local half = get('{"kind": "ConfigMap", "meta')
+    t.match(half.msg, "^200: the answer is not whole JSON: line 1 column 27")
+    t.match(half.hint, "proxy")
+  end,
+
+  ["an answer that is no list does not pass for an empty one"] = function(t)
+    local path = "/api/v1/namespaces/data/pods"
+    local function list(body)
+      stub.open(t, { ["GET " .. path] = { body = body } })
+      return k8s.connect({ server = "https://stub:6443", name = "stub" })
+    end
+    local api = list('{"kind": "Pod", "metadata": {}}')
+    t.match(t.fails("parse", api.list, api, "pod", "data").msg, "not a Kubernetes API server")
+    api = list('{"kind": "PodList", "metadata": {}, "items": null}')
+    t.equal(#api:list("pod", "data"), 0)
+  end,
+
+  ["a declared read is one below a path too"] = function(t)
+    effect.open({
+      mode = "run",
+      world = {
+        request = function()
+          return { status = 200, headers = {}, body = "{}" }
+        end,
+      },
+    })
+    local req = {
+      method = "POST",
+      url = "http://proxy/dremio/apiv2/login",
+      base = "http://proxy/dremio",
+      op = "x",
+      read = "login",
+    }
+    require("plat.dremio")
+    t.equal(effect.http(req).status, 200)
+    req.base = nil
+    t.fails("not declared as a read", effect.http, req)
+    effect.close()
+  end,
+
+  ["the hint of a cause is told where there is no nearer one"] = function(t)
+    local cause = fault.new("http", nil, { msg = "b", hint = "do this", where = "" })
+    local err = fault.new("refused", nil, { msg = "a", cause = cause, where = "" })
+    t.equal(fault.text(err), "a\n  because: b\nhint: do this")
   end,
 }

@@ -104,7 +104,29 @@ local tests = {
     local err = t.fails("auth", function()
       connect({ password = "s3cr3t-word" }):executors()
     end)
-    t.equal(fault.text(err), 'dremio main: dremio.login: user "platrun" is refused')
+    local text = fault.text(err)
+    t.match(text, '^dremio main: dremio.login: user "platrun" is refused: HTTP 401')
+    t.match(text, "hint: check user and password of dremio main in the inventory")
+    t.ok(not text:find("s3cr3t", 1, true))
+  end,
+
+  ["a server that is no coordinator is told apart from one that is down"] = function(t)
+    local w = open_world(1)
+    local api = connect()
+    local page = { status = 200, headers = {}, body = "<html><title>Sign\n in</title></html>" }
+    w.answers["server_status"] = page
+    local err = t.fails("parse", api.status, api)
+    t.match(
+      err.msg,
+      '^200: this is not a Dremio coordinator: it answered with a web page %("Sign in'
+    )
+    t.match(err.hint, "check url of dremio main in the inventory")
+    w.answers["server_status"] = { status = 503, headers = {}, body = "<html>" }
+    t.equal({ api:status() }, { false, "HTTP 503: it answered with a web page" })
+    w.answers["/sql$"] = { status = 200, headers = {}, body = '{"hello": 1}' }
+    t.match(t.fails("parse", api.executors, api).msg, 'answered with {"hello": 1}$')
+    w.answers["login$"] = page
+    t.match(t.fails("parse", connect().login, connect()).msg, "not a Dremio coordinator")
   end,
 
   ["an expired session is opened again, once"] = function(t)

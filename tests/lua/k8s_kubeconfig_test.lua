@@ -123,7 +123,7 @@ return {
   end,
 
   ["an unknown context suggests one"] = function(t)
-    local err = t.fails("usage", kubeconfig.resolve, kubeconfig.parse(FIRST, "one"), "bleu")
+    local err = t.fails("parse", kubeconfig.resolve, kubeconfig.parse(FIRST, "one"), "bleu")
     t.match(err.msg, 'no context "bleu" in one')
     t.equal(err.hint, 'did you mean "blue"?')
   end,
@@ -136,7 +136,7 @@ return {
     err = t.fails("parse", kubeconfig.parse, "apiVersion: v1\nkind: Pod\n", "/x/pod.yaml")
     t.match(err.msg, '^/x/pod.yaml:2: kind is "Pod"')
     t.ok(err.hint)
-    err = t.fails("usage", kubeconfig.resolve, kubeconfig.parse("kind: Config\n", "/x/empty"))
+    err = t.fails("parse", kubeconfig.resolve, kubeconfig.parse("kind: Config\n", "/x/empty"))
     t.match(err.msg, "/x/empty names no current%-context")
   end,
 
@@ -186,7 +186,7 @@ return {
       t.fails("usage", k8s.connect, { kubeconfig = path, token = "x" }).msg,
       "goes with `server`"
     )
-    t.match(t.fails("usage", k8s.connect, { server = "main:6443" }).msg, "not a URL")
+    t.match(t.fails("parse", k8s.connect, { server = "main:6443" }).msg, "not a URL")
   end,
 
   ["a plugin's input tells the protocol, not the terminal"] = function(t)

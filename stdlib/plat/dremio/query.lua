@@ -36,7 +36,12 @@ local function await_job(session, id, about, timeout)
   local deadline = time.mono() + timeout
   local delay = FIRST_POLL
   while true do
-    local job = session:call({ path = "/api/v3/job/" .. id, op = about.op, object = about.object })
+    local job = session:call({
+      path = "/api/v3/job/" .. id,
+      op = about.op,
+      object = about.object,
+      needs = { "jobState" },
+    })
     if FINAL[job.jobState] then
       return job
     end
@@ -73,6 +78,7 @@ local function read_rows(session, id, about)
       query = { offset = #rows, limit = PAGE },
       op = about.op,
       object = about.object,
+      needs = { "rowCount", "rows" },
     })
     total = math.min(tonumber(page.rowCount) or 0, MAX_ROWS)
     for _, row in ipairs(page.rows) do
@@ -99,6 +105,7 @@ function M.run(session, query, timeout)
     body = { sql = query },
     op = "dremio.sql",
     read = SELECT,
+    needs = { "id" },
   }).id
   local about = { op = "dremio.sql", target = session.target, object = "job " .. id }
   local finished = false

@@ -65,16 +65,33 @@ function M.new(conf)
   }, Session)
 end
 
+--- Raises about a file or a variable that the inventory names.
+local function misconfigured(about, field, msg)
+  fault.raise("auth", about, {
+    msg = ("%s: %s"):format(field, msg),
+    hint = ("check %s of %s in the inventory"):format(field, about.target),
+  })
+end
+
 --- Reads a secret from a file that only its owner can read.
-local function read_secret(about, path)
-  local info = fault.must(about, fs.stat(path))
+local function read_secret(about, field, path)
+  local info, err = fs.stat(path)
+  if not info then
+    misconfigured(about, field, err.msg)
+  end
   if info.mode & 0x3f ~= 0 then -- any right of the group or of others
     fault.raise("refused", about, {
       msg = ("others can read the secret in %s (mode %04o)"):format(path, info.mode & 0xfff),
       hint = "chmod 600 " .. path,
     })
   end
-  return (fault.must(about, fs.read(path, { max = 65536 })):match("^[^\r\n]*"))
+  local text
+  text, err = fs.read(path, { max = 65536 })
+  local secret = text and text:match("^[^\r\n]*")
+  if not secret or secret == "" then
+    misconfigured(about, field, err and err.msg or path .. " is empty")
+  end
+  return secret
 end
 
 local function password_of(self, about)
@@ -82,15 +99,15 @@ local function password_of(self, about)
   if conf.password then
     return conf.password
   elseif conf.password_file then
-    return read_secret(about, conf.password_file)
+    return read_secret(about, "password_file", conf.password_file)
   elseif conf.password_env then
     local value = sys.getenv(conf.password_env)
     if not value or value == "" then
-      fault.raise("auth", about, { msg = ("$%s is not set"):format(conf.password_env) })
+      misconfigured(about, "password_env", ("$%s is not set"):format(conf.password_env))
     end
     return value
   end
-  fault.raise("usage", about, {
+  fault.raise("auth", about, {
     msg = "no password is given",
     hint = "set password_file, password_env or token_file in the inventory",
   })
@@ -99,8 +116,17 @@ end
 local function endpoint(self)
   local conf = self._conf
   if not self._endpoint then
+    local ca, err
+    if conf.ca_file then
+      ca, err = fs.read(conf.ca_file, { max = 1024 * 1024 })
+      if not ca or not ca:find("-----BEGIN", 1, true) then
+        local about = { op = "dremio.connect", target = self.target }
+        local msg = conf.ca_file .. " is not a PEM certificate"
+        misconfigured(about, "ca_file", err and err.msg or msg)
+      end
+    end
     self._endpoint = {
-      ca = conf.ca_file and fault.must({ op = "dremio.connect" }, fs.read(conf.ca_file)) or nil,
+      ca = ca,
       insecure = conf.insecure or nil,
       server_name = conf.server_name,
       proxy = conf.proxy,
@@ -109,11 +135,40 @@ local function endpoint(self)
   return self._endpoint
 end
 
---- Sends one request and returns status, decoded body.
+--- What a server that is no coordinator answered with.
+local function stranger(resp)
+  local body = resp.body or ""
+  local title = body:match("<[tT][iI][tT][lL][eE][^>]*>%s*(.-)%s*</")
+  if title then
+    return ('a web page ("%s")'):format(title:gsub("%s+", " "):sub(1, 80))
+  elseif body:find("^%s*<") then
+    return "a web page"
+  end
+  local line = body:match("^%s*([^\r\n]*)"):sub(1, 120):gsub("[^ -~]", "?")
+  return line == "" and "an empty body" or line
+end
+
+--- Raises about an answer that no coordinator gives.
+local function raise_stranger(self, op, resp)
+  fault.raise("parse", { op = op, target = self.target }, {
+    msg = ("%d: this is not a Dremio coordinator: it answered with %s"):format(
+      resp.status,
+      stranger(resp)
+    ),
+    code = resp.status,
+    hint = ("check url of %s in the inventory, and what answers at %s"):format(
+      self.target,
+      self._url
+    ),
+  })
+end
+
+--- Sends one request and returns status, decoded body, answer.
 local function send(self, req)
-  local resp = effect.http({
+  local resp, err = fault.try(effect.http, {
     method = req.method or "GET",
     url = self._url .. req.path,
+    base = self._url,
     query = req.query,
     headers = {
       Accept = "application/json",
@@ -131,16 +186,40 @@ local function send(self, req)
     connect_timeout = CONNECT_TIMEOUT,
     timeout = CALL_TIMEOUT,
   })
+  if err then
+    err.hint = err.hint
+      or err.phase and ("the address %s is url of %s in the inventory"):format(
+        self._url,
+        self.target
+      )
+      or nil
+    error(err, 0)
+  end
   local value
   if resp.body and resp.body:find('^%s*[%[{"]') then
     value = fault.try(json.decode, resp.body)
   end
-  return resp.status, value
+  return resp.status, value, resp
 end
 
-local function message_of(status, value)
+local function message_of(status, value, resp)
   local text = type(value) == "table" and value.errorMessage or value
+  if value == nil and resp then
+    text = "it answered with " .. stranger(resp)
+  end
   return ("HTTP %d%s"):format(status, type(text) == "string" and text ~= "" and ": " .. text or "")
+end
+
+--- Raises about an answer that says no.
+local function refuse(about, status, value, resp)
+  local hint = status >= 500 and "the coordinator is starting, or in trouble: look at its pod's log"
+    or status == 404 and value == nil and "is it the coordinator? check url in the inventory"
+    or nil
+  fault.raise((status == 401 or status == 403) and "auth" or "http", about, {
+    msg = message_of(status, value, resp),
+    code = status,
+    hint = hint,
+  })
 end
 
 --- Opens a session.
@@ -148,12 +227,12 @@ end
 function Session:login()
   local about = { op = "dremio.login", target = self.target }
   if self._conf.token_file then
-    self._authorization = "Bearer " .. read_secret(about, self._conf.token_file)
+    self._authorization = "Bearer " .. read_secret(about, "token_file", self._conf.token_file)
     return
   end
   local user = self._conf.user
-    or fault.raise("usage", about, { msg = "no user is given", hint = "set user in the inventory" })
-  local status, value = send(self, {
+    or fault.raise("auth", about, { msg = "no user is given", hint = "set user in the inventory" })
+  local status, value, resp = send(self, {
     method = "POST",
     path = "/apiv2/login",
     body = { userName = user, password = password_of(self, about) },
@@ -161,9 +240,15 @@ function Session:login()
     read = LOGIN,
   })
   if status == 401 or status == 403 then
-    fault.raise("auth", about, { msg = ('user "%s" is refused'):format(user), code = status })
-  elseif status ~= 200 or type(value) ~= "table" or type(value.token) ~= "string" then
-    fault.raise("http", about, { msg = message_of(status, value), code = status })
+    fault.raise("auth", about, {
+      msg = ('user "%s" is refused: %s'):format(user, message_of(status, value)),
+      code = status,
+      hint = ("check user and password of %s in the inventory"):format(self.target),
+    })
+  elseif status < 400 and (type(value) ~= "table" or type(value.token) ~= "string") then
+    raise_stranger(self, about.op, resp)
+  elseif status ~= 200 then
+    refuse(about, status, value, resp)
   end
   self._authorization = "_dremio" .. value.token
 end
@@ -171,27 +256,29 @@ end
 --- Sends a request and returns the decoded answer; every status but 2xx raises. A session that has
 --- expired is opened again, once.
 ---@async
----@param req table `{ method?, path, query?, body?, op, object?, read?, change? }`
+---@param req table `{ method?, path, query?, body?, op, object?, read?, change?, needs? }`; `needs`
+---  names the fields without which an answer is not Dremio's
 ---@return any
 function Session:call(req)
   if not self._authorization then
     self:login()
   end
   req.authorization = self._authorization
-  local status, value = send(self, req)
+  local status, value, resp = send(self, req)
   if status == 401 then
     self:login()
     req.authorization = self._authorization
-    status, value = send(self, req)
+    status, value, resp = send(self, req)
   end
   if status >= 200 and status < 300 then
+    for _, field in ipairs(req.needs or {}) do
+      if type(value) ~= "table" or value[field] == nil then
+        raise_stranger(self, req.op, resp)
+      end
+    end
     return value
   end
-  fault.raise(
-    (status == 401 or status == 403) and "auth" or "http",
-    { op = req.op, target = self.target, object = req.object },
-    { msg = message_of(status, value), code = status }
-  )
+  refuse({ op = req.op, target = self.target, object = req.object }, status, value, resp)
 end
 
 --- Returns whether the coordinator is up, and its own word for its state ("OK", "MASTER_DOWN").
@@ -201,8 +288,14 @@ end
 ---@return string text
 function Session:status()
   local path = "/apiv2/server_status"
-  local status, value = send(self, { path = path, op = "dremio.status", retry = false })
-  return status == 200, type(value) == "string" and value or "HTTP " .. status
+  local op = "dremio.status"
+  local status, value, resp = send(self, { path = path, op = op, retry = false })
+  if type(value) == "string" then
+    return status == 200, value
+  elseif status == 200 or status == 404 then
+    raise_stranger(self, op, resp)
+  end
+  return false, message_of(status, value, resp)
 end
 
 return M

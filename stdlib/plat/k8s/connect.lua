@@ -44,8 +44,9 @@ end
 local function direct(conf)
   local host = conf.server:match("^https?://([^/]+)")
   if not host then
-    fault.raise("usage", { op = "k8s.connect" }, {
+    fault.raise("parse", { op = "k8s.connect" }, {
       msg = ("server %q is not a URL such as https://HOST:6443"):format(conf.server),
+      hint = "check `server` of the inventory",
     })
   end
   local cluster = {
@@ -102,7 +103,7 @@ local function find_target(conf)
   local target = in_cluster()
   if not target then
     local where = #tried > 0 and table.concat(tried, ", ") or "no place: HOME is not set"
-    fault.raise("usage", { op = "k8s.connect" }, {
+    fault.raise("io", { op = "k8s.connect" }, {
       msg = "no kubeconfig: looked at " .. where,
       hint = "set KUBECONFIG, or name `kubeconfig` or `server` in the inventory",
     })

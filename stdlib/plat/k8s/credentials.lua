@@ -20,7 +20,10 @@ end
 local function read_file(path, about, what)
   local text, err = fs.read(path, { max = 1024 * 1024 })
   if not text then
-    fault.raise("auth", about, { msg = ("cannot read %s %s"):format(what, path), cause = err })
+    fault.raise("auth", about, {
+      msg = ("%s: %s"):format(what, err.msg),
+      hint = "check the path; a relative one starts at the folder of the file that names it",
+    })
   end
   return text
 end
@@ -38,6 +41,7 @@ local function pem_of(entry, field, about)
       fault.raise("auth", about, {
         msg = ("%s-data in %s is not base64"):format(field, file),
         cause = err,
+        hint = "fetch the kubeconfig again, or name a file in " .. field,
       })
     end
     return text, file
@@ -56,7 +60,11 @@ end
 function M.check_dates(pem, who, about)
   local cert, err = fault.try(hash.x509, pem)
   if not cert then
-    fault.raise("auth", about, { msg = who .. " is not a PEM certificate", cause = err })
+    fault.raise("auth", about, {
+      msg = who .. " is not a PEM certificate",
+      cause = err,
+      hint = "it begins with -----BEGIN CERTIFICATE-----",
+    })
   end
   local now = time.now()
   if cert.not_after and cert.not_after < now then
@@ -83,7 +91,14 @@ local Credentials = { __name = "plat.k8s.Credentials" }
 Credentials.__index = Credentials
 
 local function load_tls(self, cluster, user, about)
-  self._ca = pem_of(cluster, "certificate-authority", about)
+  local ca_from
+  self._ca, ca_from = pem_of(cluster, "certificate-authority", about)
+  if self._ca and not self._ca:find("-----BEGIN", 1, true) then
+    fault.raise("auth", about, {
+      msg = ("certificate-authority in %s is not a PEM certificate"):format(ca_from),
+      hint = "it begins with -----BEGIN CERTIFICATE-----",
+    })
+  end
   self._insecure = cluster["insecure-skip-tls-verify"] == true
   if self._insecure then
     effect.warn(
@@ -98,11 +113,15 @@ local function load_tls(self, cluster, user, about)
   local key = pem_of(user, "client-key", about)
   if (cert == nil) ~= (key == nil) then
     fault.raise("auth", about, {
-      msg = ("user %q has a client certificate without a key, or the reverse"):format(self._name),
+      msg = ("%s a client certificate without a key, or the reverse"):format(
+        self._name == "(none)" and "there is" or ("user %q has"):format(self._name)
+      ),
+      hint = "certificate and key go together, both as files or both as data",
     })
   end
   if cert then
-    local who = ("client certificate of user %s in %s"):format(self._name, origin)
+    local whose = self._name == "(none)" and "" or (" of user " .. self._name)
+    local who = ("client certificate%s in %s"):format(whose, origin)
     M.check_dates(cert, who, about)
     self._cert, self._key, self.describe = cert, key, who
   end
@@ -211,7 +230,10 @@ local function read_token(self)
   if not token then
     error(err, 0)
   elseif token == "" then
-    fault.raise("auth", self._about, { msg = "token file " .. self._token_file .. " is empty" })
+    fault.raise("auth", self._about, {
+      msg = "token file " .. self._token_file .. " is empty",
+      hint = "it holds one line, the token",
+    })
   end
   self._token, self._expires = token, time.now() + TOKEN_AGE + SKEW
   self._loaded = true

@@ -138,9 +138,10 @@ local function hint_404(status, about)
     return ("list what is there: kubectl get %s -A"):format(details.kind)
   end
   if about.object then
-    return "this server does not serve that resource: see `kubectl api-resources`"
+    return status and "this server does not serve that resource: see `kubectl api-resources`"
+      or "is it the API server? check the `server:` address, and `kubectl api-resources`"
   end
-  return "check the server address: the path is not served there"
+  return "check the `server:` address: nothing is served there under this path"
 end
 
 local function hint_409(status)
@@ -153,7 +154,15 @@ local function hint_409(status)
   return "the object changed in the meantime: read it again and retry"
 end
 
+local function hint_trouble()
+  return "the API server is in trouble or starting: kubectl get --raw '/readyz?verbose' tells more"
+end
+
 local HINTS = {
+  [500] = hint_trouble,
+  [502] = hint_trouble,
+  [503] = hint_trouble,
+  [504] = hint_trouble,
   [400] = function(status, _, resp)
     if (resp.body or ""):find("HTTP request to an HTTPS server", 1, true) then
       return "its address begins with https://"
@@ -196,16 +205,29 @@ local function stranger(resp)
   local body = resp.body or ""
   if kind:find("html", 1, true) or body:find("^%s*<") then
     local title = body:match("<[tT][iI][tT][lL][eE][^>]*>%s*(.-)%s*</")
+    title = title and title:gsub("%s+", " ")
     return title and ('a web page ("%s")'):format(title:sub(1, 80)) or "a web page"
   end
   local line = body:match("^%s*([^\r\n]*)") or ""
-  return line == "" and "an empty body" or ('"%s"'):format(line:sub(1, 120))
+  if line ~= "" and not utf8.len(line:sub(1, 120), 1, -1) and not line:find("[ -~]") then
+    return ("%d bytes that are no text"):format(#body)
+  end
+  return line == "" and "an empty body" or line:sub(1, 120):gsub("[^ -~]", "?")
 end
 
 --- Raises the fault for an answer that is no Kubernetes answer at all.
 ---@param about table
 ---@param resp table
-function M.raise_stranger(about, resp)
+---@param problem? plat.Fault why the body is not JSON
+function M.raise_stranger(about, resp, problem)
+  if problem and (resp.body or ""):find("^%s*{") then
+    fault.raise("parse", about, {
+      code = resp.status,
+      msg = ("%d: the answer is not whole JSON: %s"):format(resp.status, problem.msg),
+      detail = { body = resp.body:sub(1, 4096) },
+      hint = "something on the way (a proxy, a load balancer) cuts or garbles answers",
+    })
+  end
   fault.raise("parse", about, {
     code = resp.status,
     msg = ("%d: this is not a Kubernetes API server: it answered with %s"):format(

@@ -216,9 +216,8 @@ function M.load(explicit, env)
       list[#list + 1] = M.parse(text, path)
     elseif required or err.code ~= ENOENT then
       fault.raise("io", ABOUT, {
-        msg = ("cannot read kubeconfig %s"):format(path),
-        cause = err,
-        hint = required and "check `kubeconfig` of the inventory" or nil,
+        msg = err.msg,
+        hint = required and "check `kubeconfig` of the inventory" or "check KUBECONFIG",
       })
     end
   end
@@ -245,7 +244,7 @@ local function pick(map, name, what, files)
   local names = names_of(map)
   local near = check.suggest(name, names)
   local listed = #names > 0 and table.concat(names, ", ", 1, math.min(#names, 12)) or "none"
-  fault.raise("usage", ABOUT, {
+  fault.raise("parse", ABOUT, {
     msg = ("no %s %q in %s"):format(what, name, table.concat(files, ", ")),
     hint = near and ("did you mean %q?"):format(near) or ("%ss there: %s"):format(what, listed),
   })
@@ -267,18 +266,21 @@ function M.resolve(config, context)
   local name = context or config.current
   if not name then
     local names = names_of(config.contexts)
-    fault.raise("usage", ABOUT, {
+    fault.raise("parse", ABOUT, {
       msg = ("%s names no current-context"):format(files),
       hint = #names > 0 and ("name one: " .. table.concat(names, ", ")) or "it has no contexts",
     })
   end
   local entry = pick(config.contexts, name, "context", config.files)
   if type(entry.cluster) ~= "string" or entry.cluster == "" then
-    fault.raise("usage", ABOUT, { msg = ("context %q of %s names no cluster"):format(name, files) })
+    fault.raise("parse", ABOUT, {
+      msg = ("context %q of %s names no cluster"):format(name, files),
+      hint = "kubectl config set-context NAME --cluster=CLUSTER",
+    })
   end
   local cluster = pick(config.clusters, entry.cluster, "cluster", config.files)
   if type(cluster.server) ~= "string" or cluster.server == "" then
-    fault.raise("usage", ABOUT, {
+    fault.raise("parse", ABOUT, {
       msg = ("cluster %q of %s has no server"):format(entry.cluster, cluster["-file"]),
       hint = "add `server: https://HOST:6443`",
     })

@@ -43,13 +43,17 @@ end
 ---@return table object
 function M.get(client, kind, ns, name, op)
   local res = client:resource(kind)
-  return (
-    client.transport:request({
-      path = kinds.path(res, ns, name),
-      op = op or "k8s.get",
-      object = kinds.label(res, ns, name),
-    })
-  )
+  local about = { op = op or "k8s.get", object = kinds.label(res, ns, name) }
+  local object, resp = client.transport:request({
+    path = kinds.path(res, ns, name),
+    op = about.op,
+    object = about.object,
+  })
+  if type(object.metadata) ~= "table" then
+    about.target = client.transport.target
+    errors.raise_stranger(about, resp)
+  end
+  return object
 end
 
 --- Reads one object, or nil when it is not there (the resource itself must be).
@@ -70,15 +74,16 @@ function M.find(client, kind, ns, name, op)
   error(err, 0)
 end
 
+-- A list without items (null) is one; an answer that is no list must not pass for an empty one.
 local function page(client, res, ns, query, op)
-  return (
-    client.transport:request({
-      path = kinds.path(res, ns),
-      query = query,
-      op = op,
-      object = kinds.label(res, ns),
-    })
-  )
+  local label = kinds.label(res, ns)
+  local doc, resp =
+    client.transport:request({ path = kinds.path(res, ns), query = query, op = op, object = label })
+  if type(doc.items) ~= "table" and not tostring(doc.kind):find("List$") then
+    local about = { op = op, target = client.transport.target, object = label }
+    errors.raise_stranger(about, resp)
+  end
+  return doc
 end
 
 -- The token that a 410 offers to go on with, at the price of a list that is not of one moment.

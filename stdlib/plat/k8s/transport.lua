@@ -13,7 +13,7 @@ M.MANAGER = "platrun"
 local READ_TIMEOUT = 60
 local CHANGE_TIMEOUT = 60
 local CONNECT_TIMEOUT = 5
-local MAX_BODY = 256 * 1024 * 1024
+local MAX_BODY = 64 * 1024 * 1024
 local BUSY_TRIES = 5 -- a server that sheds load (429 with Retry-After) is asked again so often
 
 -- The predictor of a change asks the server to do it without storing anything.
@@ -51,6 +51,7 @@ effect.declare_read({
 ---@field stream? boolean
 ---@field timeout? number
 ---@field text? boolean the answer is text, not JSON
+---@field any_json? boolean the answer is no API object: it has no kind
 ---@field patch? string the kind of patch, for messages
 
 ---@class plat.k8s.Transport
@@ -136,13 +137,32 @@ local function dry_run(self, req)
   return resp
 end
 
--- The next thing to try when the server was not reached at all.
+-- The next thing to try when no answer came.
 local function hint_of(self, err)
-  local origin = self._credentials.origin
-  if err.kind == "auth" then
-    return ("check certificate-authority, tls-server-name and server in %s"):format(origin)
-  elseif err.kind == "connect" then
-    return ("the address %s comes from %s"):format(self._server, origin)
+  local origin, msg = self._credentials.origin, err.msg
+  local inline = origin == "the inventory"
+  local address = ("the address %s comes from %s"):format(self._server, origin)
+  if err.kind == "auth" and msg:find("cannot be used", 1, true) then
+    err.phase = nil -- nothing was sent: the files here are to blame
+    return "does the key belong to the certificate, and are both PEM? " .. address
+  elseif err.kind == "auth" and msg:find("client certificate", 1, true) then
+    return ("renew %s, and its key with it"):format(self._credentials.describe or "it")
+  elseif err.kind == "auth" and msg:find("another name", 1, true) then
+    return ("%s; is it the right one? if so say %s: NAME"):format(
+      address,
+      inline and "server_name" or "tls-server-name"
+    )
+  elseif err.kind == "auth" then
+    return ("%s; the authority is `%s` there"):format(
+      address,
+      inline and "ca" or "certificate-authority"
+    )
+  elseif msg:find("^body over") then
+    return "ask for less at once: labels, fields or a smaller page"
+  elseif msg:find("^body ended") then
+    return "something on the way (a proxy, a load balancer) cuts answers; try again"
+  elseif err.phase or err.kind == "parse" then
+    return address
   end
   return nil
 end
@@ -181,6 +201,7 @@ local function send(self, req)
   local resp, err = fault.try(effect.http, {
     method = method,
     url = self._server .. req.path .. M.query(req.query),
+    base = self._server,
     headers = headers,
     body = body,
     endpoint = endpoint,
@@ -262,6 +283,13 @@ function Transport:raw(req)
   end
 end
 
+-- Whether a decoded answer is an API object: it says what it is.
+local function is_api(value)
+  return type(value.kind) == "string"
+    or type(value.metadata) == "table"
+    or type(value.groupVersion) == "string"
+end
+
 --- Sends a request and returns the decoded answer. Raises a fault for every error answer.
 ---@async
 ---@param req plat.k8s.Request
@@ -278,9 +306,10 @@ function Transport:request(req)
   elseif req.text then
     return resp.body or "", resp
   end
-  local value = fault.try(json.decode, resp.body or "")
-  if type(value) ~= "table" then
-    errors.raise_stranger({ op = about.op, target = about.target, object = about.object }, resp)
+  local value, problem = fault.try(json.decode, resp.body or "")
+  if type(value) ~= "table" or not (req.any_json or is_api(value)) then
+    local shown = { op = about.op, target = about.target, object = about.object }
+    errors.raise_stranger(shown, resp, problem)
   end
   return value, resp
 end
