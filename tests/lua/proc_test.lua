@@ -61,7 +61,9 @@ return {
     local dir = t.tmp()
     t.equal(prim.run({ "ls", "/proc/self/fd" }, { cwd = dir }).stdout, "0\n1\n2\n3\n")
     local status = prim.run({ "cat", "/proc/self/status" }).stdout
-    t.equal(status:match("SigIgn:%s*(%x+)"), "0000000000000000")
+    -- glibc's posix_spawn, which make uses, ignores its own signals 32 and 33 for ever
+    local ignored = tonumber(status:match("SigIgn:%s*(%x+)"), 16)
+    t.equal(ignored & ~0x180000000, 0, "ignored signals")
     t.equal(status:match("SigBlk:%s*(%x+)"), "0000000000000000")
   end,
 
