@@ -48,7 +48,13 @@ end
 
 return {
   ["the contract holds in process"] = function(t)
-    contract(t, need("mount_model").new(), "p")
+    local mount = need("mount_model").new()
+    local request = mount.request
+    function mount.request(...)
+      task.sleep(0) -- others get a turn
+      return request(...)
+    end
+    contract(t, mount, "p")
   end,
 
   ["the contract holds behind httpd, through the real http primitive"] = function(t)

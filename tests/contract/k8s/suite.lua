@@ -95,6 +95,7 @@ function T:call(method, path, body, opts)
   elseif type(body) == "string" then
     body = fill(self, body)
   end
+  self.sent[#self.sent + 1] = { method .. " " .. self:path(path), headers["content-type"] }
   local resp = self.mount:request({
     method = method,
     target = self:path(path),
@@ -112,6 +113,7 @@ end
 --- Opens a watch; requests that follow happen while it is open.
 function T:watch(path, opts)
   local headers = { accept = opts and opts.accept or "*/*", ["user-agent"] = "contract/1" }
+  self.sent[#self.sent + 1] = { "GET " .. self:path(path) }
   return { path = path, raw = self.mount:open({ target = self:path(path), headers = headers }) }
 end
 
@@ -239,7 +241,14 @@ local function run_case(self, case, number)
     json = self.json,
     names = normal.new(ns, self.json.null),
     log = {},
+    sent = self.sent,
   }, T)
+  if case.without_nodes then
+    local nodes = t:call("GET", "/api/v1/nodes", nil, { quiet = true }).json.items
+    if #nodes > 0 then
+      return t.log, nil, "the cluster has nodes"
+    end
+  end
   if not case.bare then
     local object = { apiVersion = "v1", kind = "Namespace", metadata = { name = ns } }
     t:call("POST", "/api/v1/namespaces", object, { quiet = true })
@@ -253,43 +262,93 @@ local function run_case(self, case, number)
   return t.log, not ok and err or nil
 end
 
+--- Runs one case and says how it went; returns its log, or nil if it was skipped.
+local function run_and_say(self, name, case, golden)
+  local count = self.count
+  count.cases = count.cases + 1
+  local log, err, skipped = run_case(self, case, count.cases)
+  count.exchanges = count.exchanges + #log
+  local title = ("%d - %s: %s"):format(count.cases, name, case.title)
+  if skipped then
+    self.say(("ok %s # SKIP %s"):format(title, skipped))
+    return nil
+  end
+  local problems = { err }
+  if not self.record and not err then
+    compare(self, golden or {}, log, problems)
+  end
+  local bad = #problems > 0
+  count.failed = count.failed + (bad and 1 or 0)
+  self.say((bad and "not ok " or "ok ") .. title)
+  for _, text in ipairs(problems) do
+    self.say("  # " .. text:gsub("\n", "\n  # "))
+  end
+  return log
+end
+
+local function verdict(self, title, missing)
+  self.count.cases = self.count.cases + 1
+  self.count.failed = self.count.failed + (#missing > 0 and 1 or 0)
+  self.say(("%sok %d - %s"):format(#missing > 0 and "not " or "", self.count.cases, title))
+  for _, text in ipairs(missing) do
+    self.say("  # " .. text)
+  end
+end
+
+--- Says which patterns of requests no case has sent, and which claims have no case.
+local function coverage(self, titles)
+  local patterns, unsent = need("patterns"), {}
+  for _, pattern in ipairs(patterns) do
+    local found = false
+    for _, sent in ipairs(self.sent) do
+      local right = not pattern[3] or pattern[3] == sent[2]
+      found = found or (right and sent[1]:find(pattern[2]) ~= nil)
+    end
+    if not found then
+      unsent[#unsent + 1] = pattern[1] .. ": " .. pattern[2]
+    end
+  end
+  verdict(self, ("each of %d request patterns is sent"):format(#patterns), unsent)
+  local claims, unproved = need("claims"), {}
+  for _, claim in ipairs(claims) do
+    if not titles[claim[2]] then
+      unproved[#unproved + 1] = ("%s: no case %q"):format(claim[1], claim[2])
+    end
+  end
+  verdict(self, ("each of %d claims has its case"):format(#claims), unproved)
+end
+
 --- Runs files of cases; prints TAP. With `record`, writes the golden answers instead of comparing.
 ---@param self table read, write (of files here), tag, mount, json, files, record, only, say, trace
 ---@return integer failed
 function M.run(self)
-  local total, failed, exchanges = 0, 0, 0
+  self.count = { cases = 0, failed = 0, exchanges = 0 }
+  self.sent = {}
+  local titles = {}
   for _, name in ipairs(self.files) do
-    local cases = need("cases/" .. name)
     local golden = read_golden(self, name)
     local order, logs = {}, {}
-    for _, case in ipairs(cases) do
+    for _, case in ipairs(need("cases/" .. name)) do
+      titles[case.title] = true
       order[#order + 1] = case.title
       logs[case.title] = golden[case.title]
       if not self.only or case.title:find(self.only, 1, true) then
-        total = total + 1
-        local log, err = run_case(self, case, total)
-        exchanges = exchanges + #log
-        local problems = { err }
-        if self.record then
-          logs[case.title] = log
-        elseif not err then
-          compare(self, golden[case.title] or {}, log, problems)
-        end
-        local bad = #problems > 0
-        failed = failed + (bad and 1 or 0)
-        self.say(("%sok %d - %s: %s"):format(bad and "not " or "", total, name, case.title))
-        for _, text in ipairs(problems) do
-          self.say("  # " .. text:gsub("\n", "\n  # "))
-        end
+        logs[case.title] = run_and_say(self, name, case, golden[case.title]) or logs[case.title]
       end
     end
     if self.record then
       write_golden(self, name, order, logs)
     end
   end
-  self.say(("1..%d"):format(total))
-  self.say(("# %d cases, %d exchanges, %d failed"):format(total, exchanges, failed))
-  return failed
+  if #self.files == #need("files") and not self.only then
+    coverage(self, titles)
+  end
+  local count = self.count
+  self.say(("1..%d"):format(count.cases))
+  self.say(
+    ("# %d cases, %d exchanges, %d failed"):format(count.cases, count.exchanges, count.failed)
+  )
+  return count.failed
 end
 
 return M

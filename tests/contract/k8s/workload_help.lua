@@ -21,7 +21,10 @@ function M.workload(kind, name, replicas, edit)
       selector = { matchLabels = { app = name } },
       template = {
         metadata = { labels = { app = name } },
-        spec = { containers = { { name = "c", image = "local/x:1" } } },
+        spec = {
+          schedulerName = "nobody", -- so that no node of a real cluster runs them
+          containers = { { name = "c", image = "local/x:1" } },
+        },
       },
     },
   }

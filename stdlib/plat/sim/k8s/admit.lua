@@ -94,6 +94,18 @@ function CREATE.Pod(_, object)
   end
 end
 
+--- A node takes no pods before it is known to be ready.
+function CREATE.Node(_, object)
+  local ready = data.find(data.get(object, "status.conditions"), { type = "Ready" })
+  if not ready or ready.status ~= "True" then
+    object.spec.taints = object.spec.taints or data.array({})
+    table.insert(
+      object.spec.taints,
+      { key = "node.kubernetes.io/not-ready", effect = "NoSchedule" }
+    )
+  end
+end
+
 function CREATE.Namespace(_, object)
   object.spec = { finalizers = data.array({ "kubernetes" }) }
 end

@@ -29,6 +29,7 @@ local SYNC = {
   ["poddisruptionbudgets.policy"] = budget.sync,
   ["persistentvolumeclaims"] = volume.sync,
   ["services"] = endpoints.sync,
+  ["nodes"] = node.sync,
   ["resourcequotas"] = quota.sync,
 }
 

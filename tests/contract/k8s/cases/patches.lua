@@ -65,6 +65,26 @@ return {
     end,
   },
   {
+    title = "a patch names its manager",
+    run = function(t)
+      config(t, { a = "1" })
+      t:call("PATCH", CM .. "/c?fieldManager=platrun", { data = { b = "2" } }, MERGE)
+      t:call("PATCH", CM .. "/c?fieldManager=platrun&dryRun=All", { data = { b = "3" } }, MERGE)
+    end,
+  },
+  {
+    title = "a node is cordoned by a patch",
+    bare = true,
+    run = function(t)
+      local node = { apiVersion = "v1", kind = "Node", metadata = { name = t.ns } }
+      t:call("POST", "/api/v1/nodes", node, { keep = { "spec", "kind" } })
+      local keep = { type = MERGE.type, keep = { "spec.unschedulable" } }
+      t:call("PATCH", "/api/v1/nodes/$NS", { spec = { unschedulable = true } }, keep)
+      t:call("PATCH", "/api/v1/nodes/$NS", { spec = { unschedulable = t.json.null } }, keep)
+      t:call("DELETE", "/api/v1/nodes/$NS")
+    end,
+  },
+  {
     title = "a patch that changes nothing keeps the version",
     run = function(t)
       local a = config(t, { a = "1" })
@@ -180,6 +200,10 @@ return {
         spec = { replicas = 3 },
       }
       t:call("PUT", SCALE, bare, { keep = { "spec", "kind" } })
+      bare.spec.replicas = 5
+      t:call("PUT", SCALE .. "?dryRun=All&fieldManager=platrun", bare, { keep = { "spec" } })
+      t:call("PUT", SCALE .. "?fieldManager=platrun", bare, { keep = { "spec" } })
+      t:call("GET", DEPLOY .. "/web", nil, { keep = { "spec.replicas", "metadata.managedFields" } })
       t:call("PATCH", SCALE, { spec = { replicas = 2 } }, {
         type = MERGE.type,
         keep = { "spec", "kind", "status.selector" },

@@ -167,6 +167,7 @@ return {
   },
   {
     title = "a pod that no node can take says why",
+    without_nodes = true,
     run = function(t)
       t:call("POST", PODS, {
         apiVersion = "v1",
@@ -203,6 +204,13 @@ return {
       }, QUIET)
       t:call("GET", PODS .. "/two/log")
       t:call("GET", PODS .. "/two/log?container=nope")
+      local options = "&tailLines=3&sinceSeconds=60&timestamps=true&limitBytes=10"
+      t:call("GET", PODS .. "/two/log?container=a" .. options)
+      t:call("GET", PODS .. "/two/log?container=a&previous=true")
+      t:call("GET", PODS .. "/two/log?container=a&follow=true")
+      t:call("GET", "/api/v1/namespaces/$NS/events?fieldSelector=type%3DWarning&limit=5", nil, {
+        keep = { "kind" },
+      })
     end,
   },
   {
@@ -210,7 +218,8 @@ return {
     run = function(t)
       local jobs = "/apis/batch/v1/namespaces/$NS/jobs"
       local function job(name)
-        local pod = { restartPolicy = "Never", containers = { { name = "c", image = "local/x" } } }
+        local pod = { restartPolicy = "Never", schedulerName = "nobody" }
+        pod.containers = { { name = "c", image = "local/x" } }
         t:call("POST", jobs, {
           apiVersion = "batch/v1",
           kind = "Job",

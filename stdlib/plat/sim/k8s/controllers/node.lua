@@ -41,6 +41,38 @@ local function ready(model, node, value, reason, message)
   end)
 end
 
+local CORDON = "node.kubernetes.io/unschedulable"
+
+local function has_taint(node, key)
+  return data.find(node.spec.taints, { key = key }) ~= nil
+end
+
+--- Keeps the taints of a node in step with its spec and its conditions.
+---@param model plat.sim.K8s
+---@param node table
+function M.sync(model, node)
+  local condition = podinfo.condition(node, "Ready")
+  local is_ready = condition ~= nil and condition.status == "True"
+  local cordoned = node.spec.unschedulable == true
+  local stale = is_ready and has_taint(node, "node.kubernetes.io/not-ready")
+  if has_taint(node, CORDON) == cordoned and not stale then
+    return
+  end
+  store.edit(model, node, function(copy)
+    local keep = data.array({})
+    for _, taint in ipairs(copy.spec.taints or {}) do
+      local gone = taint.key == CORDON or (stale and taint.key:find("not%-ready$"))
+      if not gone then
+        keep[#keep + 1] = taint
+      end
+    end
+    if cordoned then
+      keep[#keep + 1] = { key = CORDON, effect = "NoSchedule", timeAdded = store.stamp(model) }
+    end
+    copy.spec.taints = #keep > 0 and keep or nil
+  end)
+end
+
 --- A node falls silent.
 ---@param model plat.sim.K8s
 ---@param entry plat.sim.k8s.Entry
