@@ -17,6 +17,7 @@ local M = {}
 ---@field count? boolean a switch that counts: -vvv
 
 local function usage(msg, hint)
+  hint = hint or "--help lists the options and what they take"
   fault.raise("usage", nil, { msg = msg, hint = hint, where = "" })
 end
 

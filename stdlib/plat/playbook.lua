@@ -45,6 +45,7 @@ local function read(path)
     "usage",
     err.code == 2 and "no such playbook" or err.msg,
     near and ("did you mean %s%s?"):format(dir, near)
+      or "a playbook is a file of Lua: platrun playbooks/NAME.lua"
   )
 end
 
@@ -219,7 +220,8 @@ local function convert(playbook, name, value, source)
   if out == nil then
     fault.raise("usage", nil, {
       msg = ("%s: %s"):format(source, err),
-      hint = decl.help and ("%s: %s"):format(name, decl.help) or nil,
+      hint = decl.help and ("%s: %s"):format(name, decl.help)
+        or ("platrun %s --help tells what it takes"):format(playbook.path),
       where = "",
     })
   end

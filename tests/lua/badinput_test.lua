@@ -40,6 +40,7 @@ return {
       { 4, "timeout", { phase = "http.connect" } },
       { 2, "timeout" }, -- of a step
       { 4, "auth", { phase = "http.request", code = 18 } }, -- TLS
+      { 1, "auth", { code = 58 } }, -- a key of another certificate, found by the TLS library
       { 1, "auth" }, -- an expired certificate in a kubeconfig
       { 2, "auth", { code = 401 } }, -- the server's answer
       { 2, "http", { code = 403 } },

@@ -12,6 +12,7 @@ local FLAGS = require("plat.run.flags")
 local M = {}
 
 local function usage(msg, hint)
+  hint = hint or "platrun PLAYBOOK --help lists arguments and options"
   fault.raise("usage", nil, { msg = msg, hint = hint, where = "" })
 end
 

@@ -130,6 +130,7 @@ local function select_word(inv, word)
     table.move(inv.host_order, 1, #inv.host_order, #known + 1, known)
     fault.raise("usage", { op = "inventory" }, {
       msg = ('no host or group matches "%s"%s'):format(word, check.did_you_mean(word, known)),
+      hint = "platrun inventory --graph shows them",
     })
   end
   return found

@@ -15,7 +15,7 @@ local function by_origin(err)
   if err.kind == "timeout" then
     return err.phase and 4 or 2
   elseif err.kind == "auth" then
-    return err.phase and 4 or err.code and 2 or 1
+    return err.phase and 4 or (err.code or 0) >= 400 and 2 or 1
   elseif err.kind == "io" then
     return err.step and 2 or 1
   end
