@@ -154,9 +154,18 @@ check "and how to get it" grep -q 'kubectl create role .*--verb=get' <<<"$err"
 k8s "an error inside the API server" 2 "500 .*etcdserver" "server: $plain/500"
 k8s "a name that does not exist" 4 'cannot resolve "none.invalid"' "server: 'https://none.invalid'"
 k8s "a port that cannot be" 1 "host:99999: no such port" "server: 'https://host:99999'"
-inventory "server: $plain/other"
-run -i "$inv" "$work/list.lua"
-told "another program's JSON is no empty list" 6 'because: .*not a Kubernetes API server'
+for mode in other pod; do
+    inventory "server: $plain/$mode"
+    run -i "$inv" "$work/list.lua"
+    told "no list is not an empty list ($mode)" 6 'because: .*not a Kubernetes API server'
+done
+inventory "server: $plain/half"
+run -i "$inv" "$work/scale.lua" --cron
+told "with --cron" 1 'failed: cluster main: .*not whole JSON'
+run -i "$inv" "$work/scale.lua" -o json
+expect "with -o json" 1
+check "the document is whole" jq empty "$work/out"
+check "and tells it" grep -q 'the answer is not whole JSON' "$work/out"
 
 old=$platrun
 platrun=$work/limited # a quarter of a GiB for everything

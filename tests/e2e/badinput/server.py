@@ -45,6 +45,7 @@ ANSWERS = {
     "text404": answer("404 Not Found", "text/plain", b"404 page not found\n"),
     "array": answer("200 OK", "application/json", b"[1, 2]"),
     "other": answer("200 OK", "application/json", b'{"hello": "world"}'),
+    "pod": answer("200 OK", "application/json", b'{"kind": "Pod", "metadata": {}}'),
     "empty": answer("200 OK", "application/json", b""),
     "half": answer("200 OK", "application/json", HALF),
     "deep": answer("200 OK", "application/json", b'{"a":' * 100000),
