@@ -70,7 +70,7 @@ local function find_where()
       and not info.source:find("^@plat/")
       and info.currentline > 0
     then
-      return info.short_src .. ":" .. info.currentline
+      return info.source:sub(2) .. ":" .. info.currentline
     end
   end
 end
@@ -138,6 +138,27 @@ function M.raise_err(about, err)
   M.raise(M.KINDS[err.kind] and err.kind or "bug", about, fields)
 end
 
+local sources = {} -- paths that Lua may have shortened in messages
+
+--- Tells of a file of source text: Lua cuts long names of files in its messages, people need them.
+---@param path string
+function M.add_source(path)
+  sources[#sources + 1] = path
+end
+
+--- Returns a text whose shortened file name ("...ooks/x.lua:3: msg") is whole again.
+---@param text string
+---@return string
+function M.whole_source(text)
+  local tail, rest = text:match("^%.%.%.([^:\n]+)(:%d+.*)$")
+  for _, path in ipairs(tail and sources or {}) do
+    if path:sub(-#tail) == tail then
+      return path .. rest
+    end
+  end
+  return text
+end
+
 --- Makes a fault of whatever was raised: Lua's own errors become kind "bug" with file and line.
 ---@param e any
 ---@return plat.Fault
@@ -148,7 +169,8 @@ function M.from(e)
   if type(e) == "table" and M.KINDS[e.kind] then
     return M.new(e.kind, e)
   end
-  local text = type(e) == "table" and "error() was given a table: raise a text" or tostring(e)
+  local text = type(e) == "table" and "error() was given a table: raise a text"
+    or M.whole_source(tostring(e))
   local where, msg = text:match("^([^\n]-:%d+): (.*)$")
   return M.new("bug", { where = where }, { msg = msg or text })
 end

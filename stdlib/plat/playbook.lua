@@ -178,8 +178,10 @@ function M.load(path)
   if text:sub(1, 2) == "#!" then
     text = "--" .. text
   end
+  fault.add_source(path)
   local chunk, err = load(text, "@" .. path, "t", environment())
   if not chunk then
+    err = fault.whole_source(err)
     local msg = err:find(path, 1, true) == 1 and err or path .. ": " .. err
     fault.raise("parse", nil, { msg = msg, hint = "a playbook is Lua 5.4; " .. GUIDE, where = "" })
   end

@@ -35,6 +35,9 @@ end
 --- Makes a directory of ours, readable by this user alone.
 ---@param path string
 function M.make_dir(path)
+  if fs.stat(path) then
+    return -- the usual case, without a thread
+  end
   fault.must(
     { op = "state", object = path },
     fs.mkdir(path, { mode = tonumber("700", 8), parents = true })

@@ -127,6 +127,7 @@ local function open_sandbox(opts, inventory)
     faults[#faults + 1] = world.parse_fault(text)
   end
   local opened = world.open({
+    lazy = true,
     ephemeral = opts.check,
     time = opts.sandbox_time and cli.time("--sandbox-time", opts.sandbox_time),
     speed = opts.sandbox_speed,

@@ -1,10 +1,9 @@
 --- The sandbox's world: models that answer instead of the wire, one clock, and a log from which the
 --- world is built again after the process has ended, however it ended.
 
-local check = require("plat.check")
 local fault = require("plat.fault")
+local faults = require("plat.sim.faults")
 local json = require("plat.json")
-local list = require("plat.list")
 local state = require("plat.state")
 local time = require("prim.time")
 
@@ -12,66 +11,14 @@ local M = {}
 
 M.SCHEMA = 1
 
+M.parse_fault = faults.parse
+
 local SAFE = { GET = true, HEAD = true, OPTIONS = true }
 
 local World = { __name = "plat.sim.World" }
 World.__index = World
 
 -- ---- models ----
-
---- The faults that a user can ask for: which model, and how the words after the colon are read.
-local FAULTS = {
-  ["pod-crash"] = { model = "kubernetes", usage = "pod-crash:POD", words = { "pod" } },
-  ["image-pull"] = { model = "kubernetes", usage = "image-pull[:POD-PREFIX]", words = {} },
-  ["no-capacity"] = { model = "kubernetes", usage = "no-capacity", words = {} },
-  ["api-503"] = { model = "kubernetes", usage = "api-503:N", words = { "N" } },
-  ["slow"] = { model = "kubernetes", usage = "slow:MS", words = { "MS" } },
-  ["watch-410"] = { model = "kubernetes", usage = "watch-410", words = {} },
-  ["query"] = { model = "dremio", usage = "query:MINUTES[:EXECUTOR]", words = { "MINUTES" } },
-}
-
-local function names_of_faults()
-  local names = {}
-  for name in pairs(FAULTS) do
-    names[#names + 1] = name
-  end
-  return names
-end
-
---- Reads `name[:arg[:arg]]` as given to --fault. Raises kind "usage".
----@param text string
----@return { name: string, model: string, args: string[] }
-function M.parse_fault(text)
-  local words = {}
-  for word in (text .. ":"):gmatch("([^:]*):") do
-    words[#words + 1] = word
-  end
-  local name = table.remove(words, 1)
-  local known = FAULTS[name]
-  if not known then
-    fault.raise("usage", nil, {
-      msg = ('--fault: no fault "%s"%s'):format(name, check.did_you_mean(name, names_of_faults())),
-      hint = "the faults are " .. table.concat(
-        list.map(names_of_faults(), function(n)
-          return FAULTS[n].usage
-        end),
-        ", "
-      ),
-      where = "",
-    })
-  elseif #words < #known.words then
-    fault.raise("usage", nil, { msg = "--fault: write " .. known.usage, where = "" })
-  end
-  for i, word in ipairs(known.words) do
-    if word:upper() == word and not tonumber(words[i]) then
-      fault.raise("usage", nil, {
-        msg = ("--fault %s: %q is not a number; write %s"):format(name, words[i], known.usage),
-        where = "",
-      })
-    end
-  end
-  return { name = name, model = known.model, args = words }
-end
 
 local function dremio_options(self)
   return {
@@ -204,6 +151,7 @@ function World:request(authority, req)
     end
     return nil, "it knows " .. table.concat(known, " and ")
   end
+  self:live()
   self:advance(time.now())
   if not SAFE[req.method] then
     log(self, {
@@ -220,6 +168,7 @@ end
 --- Brings a fault about.
 ---@param f { name: string, model: string, args: string[] }
 function World:fault(f)
+  self:live()
   self:advance(time.now())
   log(self, { fault = f })
   self.models[f.model]:fault(f.name, f.args)
@@ -255,17 +204,19 @@ function World:calm()
   end
 end
 
-local function load_snapshot(self, text)
-  local snapshot = json.decode(text, { name = "snapshot.json", max_size = 1 << 30 })
-  if snapshot.schema ~= M.SCHEMA then
+local HEADER = 200 -- bytes at the end of a snapshot that hold its small fields
+
+--- Returns the small fields of a snapshot, which stand at its end, without decoding the models.
+local function read_header(text)
+  local now, offset, schema, seed =
+    text:sub(-HEADER):match('"now":([%d.eE+-]+),"offset":(%d+),"schema":(%d+),"seed":(%d+)}%s*$')
+  if tonumber(schema) ~= M.SCHEMA then
     fault.raise("refused", { op = "sandbox" }, {
-      msg = "this sandbox was made by another version of platrun",
+      msg = "this sandbox was made by another version of platrun, or is damaged",
       hint = "platrun sandbox reset makes a new one",
     })
   end
-  self.now, self.seed = snapshot.now, snapshot.seed
-  restore_models(self, snapshot.models)
-  return snapshot.offset
+  return { now = tonumber(now), offset = tonumber(offset), seed = tonumber(seed), text = text }
 end
 
 local function hold(self)
@@ -293,40 +244,73 @@ function M.dir()
   return state.dir() .. "/sandbox"
 end
 
---- Opens the world that earlier runs left, or a new one.
----@param opts { ephemeral: boolean?, time: number?, speed: number?, seed: integer? } an ephemeral
----  world is not written down
----@return table world
-function M.open(opts)
-  local self = setmetatable({ dir = M.dir(), ephemeral = opts.ephemeral }, World)
-  state.make_dir(self.dir)
-  hold(self)
-  local snapshot = state.read(self.dir .. "/snapshot.json")
-  local text = state.read(self.dir .. "/world.log") or ""
-  local offset = 0
+--- Returns the time of the last line of the log, 0 if there is none.
+local function last_time(text)
+  local from = #text
+  while from > 1 and text:byte(from - 1) ~= 10 do -- a pattern would search from the front
+    from = from - 1
+  end
+  return from > 0 and json.decode(text:sub(from), { name = "world.log" }).t or 0
+end
+
+--- Builds the models: from the snapshot and the log behind it, or new ones. Then the log is open
+--- for what comes.
+local function build(self, snapshot, text)
   if snapshot then
-    offset = load_snapshot(self, snapshot)
+    local whole = json.decode(snapshot.text, { name = "snapshot.json", max_size = 1 << 30 })
+    self.now = snapshot.now
+    restore_models(self, whole.models)
+    replay(self, whole_lines(text), snapshot.offset)
   else
-    self.now = opts.time or time.real() // 1
-    self.seed = opts.seed or 1
     seed_models(self)
     if not self.ephemeral then
       self.offset = 0
       self:save()
     end
   end
-  replay(self, whole_lines(text), offset)
   if not self.ephemeral then
     self.file = state.append(self.dir .. "/world.log")
     if #whole_lines(text) < #text then
       self.file:truncate(#whole_lines(text))
     end
   end
-  self:start_clock(opts)
-  if not self.ephemeral then
-    log(self, { calm = true })
-  end
+  -- The faults ended with the run that brought them: what has passed since may have healed.
+  log(self, { calm = true })
   self:calm()
+  self:advance(time.now())
+end
+
+--- Makes sure that the models are there: a run that asks nothing does not pay for them.
+function World:live()
+  local make = self.make
+  if make then
+    self.make = nil
+    make()
+  end
+end
+
+--- Opens the world that earlier runs left, or a new one.
+---@param opts table `{ ephemeral, time, speed, seed, lazy }`: an ephemeral world is not written
+---  down; a lazy one is built when it is first asked
+---@return table world
+function M.open(opts)
+  local self = setmetatable({ dir = M.dir(), ephemeral = opts.ephemeral }, World)
+  state.make_dir(self.dir)
+  hold(self)
+  local kept = state.read(self.dir .. "/snapshot.json")
+  local text = state.read(self.dir .. "/world.log") or ""
+  local snapshot = kept and read_header(kept)
+  self.seed = snapshot and snapshot.seed or opts.seed or 1
+  self.now = snapshot and math.max(snapshot.now, last_time(whole_lines(text):sub(1, -2)))
+    or opts.time
+    or time.real() // 1
+  self:start_clock(opts)
+  self.make = function()
+    build(self, snapshot, text)
+  end
+  if not opts.lazy then
+    self:live()
+  end
   return self
 end
 
@@ -342,7 +326,6 @@ function World:start_clock(opts)
     })
   end
   time.virtual(math.max(now, self.now), opts.speed or 0)
-  self:advance(time.now())
 end
 
 --- Writes the world down, so that the next run does not replay the whole log.
@@ -368,8 +351,10 @@ end
 
 --- Ends the use of the world: time passes up to now, and what is is written down.
 function World:close()
-  self:advance(time.now())
-  self:save()
+  if self.models then
+    self:advance(time.now())
+    self:save()
+  end
   if self.file then
     self.file:close()
   end
