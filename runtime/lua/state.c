@@ -164,7 +164,8 @@ lua_State *plat_state_new(struct plat_loop *loop, const char *stdlib_dir)
 
     if (!L)
         return NULL;
-    lua_gc(L, LUA_GCINC, 300, 100, 13);
+    /* Runs are short and tasks many: a generational collector would look at every stack each time. */
+    lua_gc(L, LUA_GCINC, 400, 400, 13);
     lua_pushcfunction(L, open_all);
     lua_pushlightuserdata(L, loop);
     lua_pushlightuserdata(L, (void *)stdlib_dir);
