@@ -164,7 +164,7 @@ lua_State *plat_state_new(struct plat_loop *loop, const char *stdlib_dir)
 
     if (!L)
         return NULL;
-    /* Runs are short and tasks many: a generational collector would look at every stack each time. */
+    /* Tasks are many: a generational collector would look at every stack each time. */
     lua_gc(L, LUA_GCINC, 400, 400, 13);
     lua_pushcfunction(L, open_all);
     lua_pushlightuserdata(L, loop);
