@@ -6,6 +6,7 @@ local fault = require("plat.fault")
 local out = require("plat.out")
 local task = require("plat.task")
 local time = require("prim.time")
+local wire = require("plat.effect.wire")
 
 local M = {}
 
@@ -102,140 +103,6 @@ local function find_declared(req)
   end
 end
 
--- ---- transport ----
-
-local function about_of(req)
-  return { op = req.op, target = req.target, object = req.object }
-end
-
-local function authority_of(url)
-  local scheme, rest = url:match("^(%a+)://([^/?#]+)")
-  if not rest then
-    fault.raise("usage", { op = "http" }, { msg = ("%q is not a URL"):format(url) })
-  end
-  rest = rest:gsub("^.*@", "")
-  if not rest:find(":%d+$") then
-    rest = rest .. (scheme == "https" and ":443" or ":80")
-  end
-  return rest
-end
-
-local function full_url(req)
-  if not req.query then
-    return req.url
-  end
-  local parts = {}
-  local function escape(s)
-    return (
-      tostring(s):gsub("[^%w%-._~]", function(c)
-        return ("%%%02X"):format(c:byte())
-      end)
-    )
-  end
-  for k, v in pairs(req.query) do
-    parts[#parts + 1] = escape(k) .. "=" .. escape(v)
-  end
-  return req.url .. (req.url:find("?", 1, true) and "&" or "?") .. table.concat(parts, "&")
-end
-
---- Sends a request into the simulated world.
-local function ask_world(req)
-  local authority = authority_of(req.url)
-  local resp, err = state.world:request(authority, req, state.mode == "plan")
-  if not resp then
-    fault.raise("refused", about_of(req), {
-      msg = ("%s is not part of the sandbox: %s"):format(authority, err),
-      hint = "choose a real inventory with -i, or leave this out of the sandbox",
-    })
-  end
-  local limit = req.timeout
-  if resp.delay and limit and resp.delay > limit then
-    task.sleep(limit)
-    fault.raise("timeout", about_of(req), { msg = ("no answer in %g s"):format(limit) })
-  elseif resp.delay and resp.delay > 0 then
-    task.sleep(resp.delay)
-  end
-  return resp
-end
-
-local function header_list(headers)
-  local lines = {}
-  for name, value in pairs(headers or {}) do
-    for _, one in ipairs(type(value) == "table" and value or { value }) do
-      lines[#lines + 1] = name .. ": " .. tostring(one)
-    end
-  end
-  return lines
-end
-
---- Sends a request over the wire. Its faults carry the `phase` in which it ended.
-local function ask_wire(req, declared)
-  local endpoint = req.endpoint or {}
-  if (tonumber(authority_of(req.url):match(":(%d+)$")) or 0) > 65535 then
-    fault.raise("parse", about_of(req), { msg = authority_of(req.url) .. ": no such port" })
-  end
-  local resp, err = require("prim.http").request({
-    method = req.method,
-    url = req.url,
-    headers = header_list(req.headers),
-    body = req.body,
-    ca = endpoint.ca,
-    cert = endpoint.cert,
-    key = endpoint.key,
-    insecure = endpoint.insecure,
-    server_name = endpoint.server_name,
-    unix_socket = endpoint.unix_socket,
-    proxy = endpoint.proxy,
-    connect_timeout = req.connect_timeout or 5,
-    first_byte_timeout = req.first_byte_timeout,
-    timeout = req.timeout,
-    max_body = req.max_body,
-    stream = req.stream,
-    upgrade = req.upgrade,
-    upload = req.upload,
-    http1 = req.http1,
-    follow = req.follow,
-    declared_read = declared ~= nil,
-  })
-  if not resp then
-    err.phase = err.op
-    fault.raise_err(about_of(req), err)
-  end
-  return resp
-end
-
-local function ask(req, declared)
-  if state.world then
-    return ask_world(req)
-  end
-  return ask_wire(req, declared)
-end
-
---- A read is repeated when that is safe and may help; a change never here.
-local function ask_patiently(req, declared)
-  if req.retry == false then
-    return ask(req, declared)
-  end
-  local retry = require("plat.retry")
-  local policy = retry.policy(req)
-  while true do
-    local resp, err = fault.try(ask, req, declared)
-    local delay = retry.should(policy, resp or err, req.method)
-    if not delay then
-      if err then
-        err.msg = policy.attempt > 1 and ("%s (asked %d times)"):format(err.msg, policy.attempt)
-          or err.msg
-        error(err, 0)
-      end
-      return resp
-    end
-    if resp and resp.stream then
-      resp.stream:close()
-    end
-    task.sleep(delay)
-  end
-end
-
 -- ---- changes ----
 
 local function observe(what, ...)
@@ -277,7 +144,7 @@ end
 local function pass_change(req, fn)
   local step = task.context()
   if not step then
-    fault.raise("refused", about_of(req), {
+    fault.raise("refused", wire.about(req), {
       msg = "a change outside a step",
       hint = "put it into run:step(title, function() ... end): so it can be planned and recorded",
     })
@@ -319,37 +186,37 @@ end
 function M.http(req)
   req = require("plat.list").copy(req)
   req.method = req.method or "GET"
-  req.url = full_url(req)
+  req.url = wire.full_url(req)
   out.debug(3, ("%s %s %s"):format(req.target or "-", req.method, req.url))
   if SAFE[req.method] and not req.upgrade and not req.change then
-    local resp = ask_patiently(req)
+    local resp = wire.ask_patiently(state, req)
     return state.plan and state.plan:read(req, resp) or resp
   end
   if req.read then
     local declared = find_declared(req)
     if not declared then
-      fault.raise("bug", about_of(req), {
+      fault.raise("bug", wire.about(req), {
         msg = ("%s %s is not declared as a read"):format(req.method, req.url),
       })
     end
-    return ask(req, declared)
+    return wire.ask(state, req, declared)
   end
   if not req.change then
     fault.raise(
       "bug",
-      about_of(req),
+      wire.about(req),
       { msg = req.method .. " without a description of the change" }
     )
   end
   return pass_change(req, function()
-    return ask(req)
+    return wire.ask(state, req)
   end)
 end
 
 --- In the sandbox this machine is not part of the world; a test's world may say that it is.
 local function refuse_real(req)
   if state.world and not state.world.has_localhost then
-    fault.raise("refused", about_of(req), {
+    fault.raise("refused", wire.about(req), {
       msg = "this machine is not part of the sandbox",
       hint = "choose a real inventory with -i, or leave this out of the sandbox",
     })
@@ -365,7 +232,7 @@ function M.proc(req)
   req.op = req.op or "proc.run"
   refuse_real(req)
   local function run()
-    return fault.must(about_of(req), require("prim.proc").run(req.argv, req.opts or {}))
+    return fault.must(wire.about(req), require("prim.proc").run(req.argv, req.opts or {}))
   end
   if req.read then
     return run()

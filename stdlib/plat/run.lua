@@ -5,15 +5,30 @@ local check = require("plat.check")
 local fault = require("plat.fault")
 local json = require("plat.json")
 local prove = require("plat.run.prove")
+local sys = require("prim.sys")
 local task = require("plat.task")
 local time = require("prim.time")
 
 local M = {}
 
+local verbs = {}
+for _, module in ipairs(sys.modules()) do
+  verbs[module:match("^plat%.run%.verb%.([%w_]+)$") or 0] = true
+end
+
 ---@class plat.Run
 ---@field name string the playbook's name
 local Run = { __name = "plat.Run" }
-Run.__index = Run
+
+--- The methods stand here or, one a file, in plat.run.verb; those are loaded when first used.
+function Run.__index(_, name)
+  local method = rawget(Run, name)
+  if method == nil and verbs[name] then
+    method = require("plat.run.verb." .. name)
+    Run[name] = method
+  end
+  return method
+end
 
 ---@class plat.Step
 ---@field title string

@@ -1,0 +1,156 @@
+--- How requests leave: over the wire, or into a simulated world. Behind the door (plat.effect).
+
+local fault = require("plat.fault")
+local task = require("plat.task")
+
+local M = {}
+
+--- Returns what a fault says about a request.
+---@param req table
+---@return table
+function M.about(req)
+  return { op = req.op, target = req.target, object = req.object }
+end
+
+local function authority_of(url)
+  local scheme, rest = url:match("^(%a+)://([^/?#]+)")
+  if not rest then
+    fault.raise("usage", { op = "http" }, { msg = ("%q is not a URL"):format(url) })
+  end
+  rest = rest:gsub("^.*@", "")
+  if not rest:find(":%d+$") then
+    rest = rest .. (scheme == "https" and ":443" or ":80")
+  end
+  return rest
+end
+
+--- Returns the URL of a request with its query.
+---@param req table
+---@return string
+function M.full_url(req)
+  if not req.query then
+    return req.url
+  end
+  local parts = {}
+  local function escape(s)
+    return (
+      tostring(s):gsub("[^%w%-._~]", function(c)
+        return ("%%%02X"):format(c:byte())
+      end)
+    )
+  end
+  for k, v in pairs(req.query) do
+    parts[#parts + 1] = escape(k) .. "=" .. escape(v)
+  end
+  return req.url .. (req.url:find("?", 1, true) and "&" or "?") .. table.concat(parts, "&")
+end
+
+--- Sends a request into the simulated world.
+local function ask_world(door, req)
+  local authority = authority_of(req.url)
+  local resp, err = door.world:request(authority, req, door.mode == "plan")
+  if not resp then
+    fault.raise("refused", M.about(req), {
+      msg = ("%s is not part of the sandbox: %s"):format(authority, err),
+      hint = "choose a real inventory with -i, or leave this out of the sandbox",
+    })
+  end
+  local limit = req.timeout
+  if resp.delay and limit and resp.delay > limit then
+    task.sleep(limit)
+    fault.raise("timeout", M.about(req), { msg = ("no answer in %g s"):format(limit) })
+  elseif resp.delay and resp.delay > 0 then
+    task.sleep(resp.delay)
+  end
+  return resp
+end
+
+local function header_list(headers)
+  local lines = {}
+  for name, value in pairs(headers or {}) do
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      lines[#lines + 1] = name .. ": " .. tostring(one)
+    end
+  end
+  return lines
+end
+
+--- Sends a request over the wire. Its faults carry the `phase` in which it ended.
+local function ask_wire(req, declared)
+  local endpoint = req.endpoint or {}
+  if (tonumber(authority_of(req.url):match(":(%d+)$")) or 0) > 65535 then
+    fault.raise("parse", M.about(req), { msg = authority_of(req.url) .. ": no such port" })
+  end
+  local resp, err = require("prim.http").request({
+    method = req.method,
+    url = req.url,
+    headers = header_list(req.headers),
+    body = req.body,
+    ca = endpoint.ca,
+    cert = endpoint.cert,
+    key = endpoint.key,
+    insecure = endpoint.insecure,
+    server_name = endpoint.server_name,
+    unix_socket = endpoint.unix_socket,
+    proxy = endpoint.proxy,
+    connect_timeout = req.connect_timeout or 5,
+    first_byte_timeout = req.first_byte_timeout,
+    timeout = req.timeout,
+    max_body = req.max_body,
+    stream = req.stream,
+    upgrade = req.upgrade,
+    upload = req.upload,
+    http1 = req.http1,
+    follow = req.follow,
+    declared_read = declared ~= nil,
+  })
+  if not resp then
+    err.phase = err.op
+    fault.raise_err(M.about(req), err)
+  end
+  return resp
+end
+
+--- Sends a request once and returns the answer, whatever its status.
+---@async
+---@param door table the door's state: `{ mode, world }`
+---@param req table
+---@param declared? table the declaration that makes it a read
+---@return table resp
+function M.ask(door, req, declared)
+  if door.world then
+    return ask_world(door, req)
+  end
+  return ask_wire(req, declared)
+end
+
+--- A read is repeated when that is safe and may help; a change never here.
+---@async
+---@param door table
+---@param req table
+---@return table resp
+function M.ask_patiently(door, req)
+  if req.retry == false then
+    return M.ask(door, req)
+  end
+  local retry = require("plat.retry")
+  local policy = retry.policy(req)
+  while true do
+    local resp, err = fault.try(M.ask, door, req)
+    local delay = retry.should(policy, resp or err, req.method)
+    if not delay then
+      if err then
+        err.msg = policy.attempt > 1 and ("%s (asked %d times)"):format(err.msg, policy.attempt)
+          or err.msg
+        error(err, 0)
+      end
+      return resp
+    end
+    if resp and resp.stream then
+      resp.stream:close()
+    end
+    task.sleep(delay)
+  end
+end
+
+return M
