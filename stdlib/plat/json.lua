@@ -18,6 +18,7 @@ local DECODE = check.options("json.decode", {
 local ENCODE = check.options("json.encode", {
   indent = { type = "integer", min = 0, max = 8, help = "spaces a level; default all on one line" },
   lossy = { type = "boolean", help = "write U+FFFD for bytes that are not UTF-8" },
+  secrets = { type = "enum", enum = { "reference" }, help = "write a secret as its reference" },
 })
 
 --- Returns the value of a JSON text. Of equal keys the last one counts.

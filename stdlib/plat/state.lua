@@ -44,6 +44,13 @@ function M.make_dir(path)
   )
 end
 
+--- Makes a new directory of ours, readable by this user alone. Raises when it exists.
+---@async
+---@param path string
+function M.new_dir(path)
+  fault.must({ op = "state", object = path }, fs.mkdir(path, { mode = tonumber("700", 8) }))
+end
+
 --- Returns the content of a file of ours, nil if it is not there.
 ---@param path string
 ---@return string?

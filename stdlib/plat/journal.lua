@@ -1,0 +1,300 @@
+--- The journal of a run: what was intended and what came of it, append-only, chained, on the disk
+--- before the effect. One directory a run (docs/ENGINE.md, "Journal").
+
+local fault = require("plat.fault")
+local files = require("plat.journal.files")
+local fs = require("prim.fs")
+local hash = require("plat.hash")
+local json = require("plat.json")
+local out = require("plat.out")
+local prim = require("prim.task")
+local state = require("plat.state")
+local sys = require("prim.sys")
+local task = require("plat.task")
+local time = require("plat.time")
+
+local M = {}
+
+local ROOM = 64 * 1024 -- bytes that are reserved at a time
+local OUTCOME = 24 * 1024 -- bytes that are free behind each intent, for what came of it
+
+M.dir, M.ids, M.find, M.verify = files.dir, files.ids, files.find, files.verify
+M.summary, M.running, M.SCHEMA = files.summary, files.running, files.SCHEMA
+
+---@class plat.Journal
+---@field id string of the run
+---@field dir string
+---@field records? table[] what was in it when it was opened
+---@field syncs integer made so far
+local Journal = { __name = "plat.Journal" }
+Journal.__index = Journal
+
+--- Returns a fresh id: time, name, and by chance or number what keeps it apart from others.
+local function new_id(name, chance)
+  local stamp = time.date("!%Y%m%d-%H%M%S", time.now())
+  local base = ("%s-%s"):format(stamp, name:gsub("[^%w_.-]", "-"))
+  if chance then
+    return base .. "-" .. hash.digest("sha256", hash.random(16)):sub(1, 4)
+  end
+  local id, n = base, 1
+  while fs.stat(files.dir() .. "/" .. id) do -- a sandbox's runs are the same in each repetition
+    n = n + 1
+    id = base .. "-" .. n
+  end
+  return id
+end
+
+--- Returns a journal that is made when the first record comes.
+---@param header fun(): table the fields of the record "run"
+---@param opts { name: string, sync: boolean } sync: false in a sandbox: written, never waited for
+---@return plat.Journal
+function M.new(header, opts)
+  local id = new_id(opts.name, opts.sync)
+  return setmetatable({
+    id = id,
+    dir = files.dir() .. "/" .. id,
+    header = header,
+    sync = opts.sync,
+    n = 0,
+    durable = 0,
+    chain = files.START,
+    room = 0,
+    syncs = 0,
+    waiting = {},
+    events = {},
+  }, Journal)
+end
+
+local function hold(self)
+  local lock, err = state.lock(self.dir .. "/lock", ("pid %d"):format(sys.pid()))
+  if lock then
+    self.lock = lock
+    return
+  elseif not err.held then
+    fault.raise_err({ op = "journal", object = self.dir }, err)
+  end
+  fault.raise("refused", { op = "journal" }, {
+    msg = ("the run %s is being executed by %s"):format(self.id, err.held),
+    hint = "platrun runs tail " .. self.id,
+    exit = 75,
+    where = "",
+  })
+end
+
+local function check_owner(self, header)
+  local st = fs.stat(self.dir)
+  if st and st.uid ~= sys.uid() then
+    fault.raise("refused", { op = "journal", object = self.dir }, {
+      msg = ("it is the run of another user (%s, not %s)"):format(
+        tostring(header.user),
+        sys.user()
+      ),
+      hint = "go on as that user: credentials and files are theirs",
+      where = "",
+    })
+  end
+end
+
+--- Opens the journal of an earlier run, for going on with it. A last line that was cut is removed
+--- with a warning; any other damage raises, as does a run that is being executed (exit 75).
+---@async
+---@param id string
+---@param opts? { sync: boolean }
+---@return plat.Journal
+function M.open(id, opts)
+  local self = setmetatable({
+    id = id,
+    dir = files.dir() .. "/" .. id,
+    sync = not opts or opts.sync ~= false,
+    room = 0,
+    syncs = 0,
+    waiting = {},
+    events = {},
+  }, Journal)
+  local text = files.text(id)
+  hold(self)
+  text = files.text(id) -- again: its holder may just have ended
+  local content = files.parse(text)
+  local header = content.records[1]
+  if content.problem or not header then
+    self.lock:close()
+    fault.raise("parse", { op = "journal", object = self.dir .. "/journal.jsonl" }, {
+      msg = content.problem and ("line %d: %s"):format(content.line, content.problem)
+        or "it is empty",
+      hint = content.newer and "use that version of platrun"
+        or "nobody can tell what was done: look at the platform, then start a new run",
+      where = "",
+    })
+  end
+  check_owner(self, header)
+  self.records, self.chain = content.records, content.chain
+  self.n, self.durable = #content.records, #content.records
+  self.file = state.append(self.dir .. "/journal.jsonl")
+  self.event_file = state.append(self.dir .. "/events.jsonl")
+  if content.torn > 0 then
+    out.warn(
+      ("%s: the last line was cut after %d bytes, when the run was killed: removed"):format(
+        self.dir .. "/journal.jsonl",
+        content.torn
+      )
+    )
+    fault.must({ op = "journal", object = self.dir }, self.file:truncate(content.size))
+  end
+  return self
+end
+
+--- Makes the run's directory and writes the header.
+local function make(self)
+  local header = self.header
+  self.header = nil
+  local ok, err = fault.try(function()
+    state.make_dir(files.dir())
+    state.new_dir(self.dir)
+    hold(self)
+    self.file = state.append(self.dir .. "/journal.jsonl")
+    self.event_file = state.append(self.dir .. "/events.jsonl")
+    if self.sync then
+      fault.must({ op = "journal", object = self.dir }, fs.sync_dir(self.dir))
+      fault.must({ op = "journal", object = files.dir() }, fs.sync_dir(files.dir()))
+    end
+    return true
+  end)
+  if not ok then
+    err.msg = "the run cannot be recorded, so it does not begin: " .. err.msg
+    err.hint = err.hint or "make room, or choose another place with PLATRUN_RUNS_DIR"
+    self.broken = err
+    error(err, 0)
+  end
+  local record = header()
+  record.type, record.schema, record.id = "run", files.SCHEMA, self.id
+  self:append(record)
+end
+
+local function encode(record)
+  local text = json.encode(record, { secrets = "reference", lossy = true })
+  local safe = out.redact(text)
+  if safe ~= text then
+    json.decode(safe, { name = "a redacted record" }) -- no secret may look like a piece of JSON
+  end
+  return safe
+end
+
+local function must_write(self, ok, err)
+  if not ok then
+    local about = { op = "journal", object = self.dir }
+    self.broken = fault.new(err.kind, about, {
+      msg = "the run cannot be recorded, so it stops here: " .. err.msg,
+      code = err.code,
+      hint = "make room, then: platrun resume " .. self.id,
+    })
+    error(self.broken, 0)
+  end
+end
+
+--- Appends a record. It is in the file when this returns, and on the disk after `commit`. Raises
+--- kind "io" when it cannot be written; then nothing more is recorded, and nothing may be changed.
+---@async
+---@param record table `{ type = ... }`, plain data; secrets by reference
+function Journal:append(record)
+  if self.header then
+    make(self)
+  elseif self.broken then
+    error(self.broken, 0)
+  end
+  record.n, record.t = self.n + 1, time.now()
+  local text = encode(record)
+  local chain = files.link(self.chain, text)
+  local line = ('%s,"chain":"%s"}\n'):format(text:sub(1, -2), chain)
+  local need = #line + (record.type == "intent" and OUTCOME or 0)
+  if self.room < need and record.type ~= "outcome" then
+    must_write(self, self.file:reserve(need + ROOM))
+    self.room = need + ROOM
+  end
+  must_write(self, self.file:write(line))
+  self.n, self.chain, self.room = self.n + 1, chain, self.room - #line
+end
+
+--- Writes all records to the disk; whoever waits for one of them is woken.
+local function flush(self)
+  local n = self.n
+  local ok, err = self.file:sync()
+  self.flushing, self.syncs = false, self.syncs + 1
+  if ok then
+    self.durable = n
+  else
+    self.broken = self.broken
+      or fault.new("io", { op = "journal", object = self.dir }, { msg = err.msg, code = err.code })
+  end
+  local waiting = self.waiting
+  self.waiting = {}
+  for _, gate in ipairs(waiting) do
+    gate:open()
+  end
+end
+
+--- Waits until everything that was appended is on the disk. What becomes ready in one turn of the
+--- loop shares one sync.
+---@async
+function Journal:commit()
+  local want = self.n
+  while self.sync and self.durable < want do
+    if self.broken then
+      error(self.broken, 0)
+    elseif not self.flushing then
+      self.flushing = true
+      prim.spawn(flush, self) -- runs in the next turn; no cancel of ours reaches it
+    end
+    local gate = prim.gate()
+    table.insert(self.waiting, gate)
+    fault.must({ op = "journal", object = self.dir }, gate:wait())
+  end
+end
+
+--- Appends a line to the run's events: what a reporter told, for `platrun runs tail`.
+---@param line string JSON
+function Journal:event(line)
+  table.insert(self.events, line)
+  if self.event_file and (#self.events >= 64 or not self.sync) then
+    self:flush_events()
+  end
+end
+
+--- Writes the events that wait. Losing one is no failure: the journal is what counts.
+function Journal:flush_events()
+  if self.event_file and #self.events > 0 then
+    local text = table.concat(self.events, "\n") .. "\n"
+    self.events = {}
+    if not self.event_file:write(text) then
+      out.warn("the events of this run cannot be written to " .. self.dir)
+    end
+  end
+end
+
+--- Writes a file into the run's directory `log`: evidence for people.
+---@async
+---@param name string
+---@param text string
+function Journal:evidence(name, text)
+  state.make_dir(self.dir .. "/log")
+  state.write(self.dir .. "/log/" .. name, out.redact(text))
+end
+
+--- Closes the journal; what was appended is on the disk then if the run changed anything.
+---@async
+function Journal:close()
+  self:flush_events()
+  if self.file then
+    if self.sync and self.durable < self.n and not self.broken then
+      task.shield(10, self.commit, self)
+    end
+    if self.room > 0 then
+      self.file:truncate(self.file:size()) -- gives the reserved room back
+    end
+    self.file:close()
+    self.event_file:close()
+    self.lock:close()
+    self.file = nil
+  end
+end
+
+return M
