@@ -241,7 +241,7 @@ end
 
 --- Returns a cluster; without a name the only one.
 ---@param name? string
----@return table cluster `{ name, kubernetes, namespace, dremio, environment, protected }`
+---@return table cluster `{ name, kubernetes, namespace, dremio, environment, protected, approvals }`
 function Inventory:cluster(name)
   local known = self:clusters()
   if not name and #known > 1 then
@@ -275,7 +275,32 @@ function Inventory:cluster(name)
     dremio = list.deep_copy(dremio),
     environment = self.environment,
     protected = self.protected,
+    approvals = self:approvals(name),
   }
+end
+
+--- Returns who may grant what is asked for on a cluster: what stands at the cluster wins over what
+--- stands at the environment. Without a name the strictest of all clusters.
+---@param name? string
+---@return { four_eyes: boolean, approvers: string[]? }
+function Inventory:approvals(name)
+  local top = self.services.approvals or {}
+  local function of(cluster)
+    local own = cluster.approvals or {}
+    return {
+      four_eyes = own.four_eyes == nil and top.four_eyes == true or own.four_eyes == true,
+      approvers = own.approvers or top.approvers,
+    }
+  end
+  local clusters = self.services.clusters or {}
+  if name then
+    return of(clusters[name] or {})
+  end
+  local strictest = of({})
+  for _, cluster in pairs(clusters) do
+    strictest.four_eyes = strictest.four_eyes or of(cluster).four_eyes
+  end
+  return strictest
 end
 
 --- Returns the hosts a pattern selects, with their variables.

@@ -18,13 +18,21 @@ local TOP = {
   sandbox = { type = "boolean" },
   environment = { type = "string" },
   protected = { type = "boolean" },
+  approvals = { type = "table" },
   clusters = { type = "table" },
   dremio = { type = "table" },
+}
+
+--- Who may grant what `run:approve` asks for.
+local APPROVALS = {
+  four_eyes = { type = "boolean" },
+  approvers = { type = "list" },
 }
 
 local CLUSTER = {
   kubernetes = { type = "table" },
   namespace = { type = "string" },
+  approvals = { type = "table" },
 }
 
 local KUBERNETES = {
@@ -112,8 +120,24 @@ function File:fields(value, schema, path)
   return out
 end
 
+function File:approvals(value, path)
+  local approvals = self:fields(value, APPROVALS, path)
+  for _, name in pairs(approvals.approvers or {}) do
+    if type(name) ~= "string" or not name:find("^@?[%w._-]+$") then
+      self:fail(
+        join(path, "approvers"),
+        ('approvers: "%s" is neither a user nor a @group'):format(tostring(name))
+      )
+    end
+  end
+  return approvals
+end
+
 function File:cluster(name, value, path)
   local cluster = self:fields(value, CLUSTER, path)
+  if cluster.approvals then
+    cluster.approvals = self:approvals(cluster.approvals, join(path, "approvals"))
+  end
   if cluster.kubernetes then
     cluster.kubernetes = self:fields(cluster.kubernetes, KUBERNETES, join(path, "kubernetes"))
     if not cluster.kubernetes.kubeconfig and not cluster.kubernetes.server then
@@ -158,6 +182,9 @@ function M.read(value, file)
   local self = setmetatable({ name = file.name, text = file.text, dir = file.dir }, File)
   local path = { "platrun" }
   local out = self:fields(value, TOP, path)
+  if out.approvals then
+    out.approvals = self:approvals(out.approvals, join(path, "approvals"))
+  end
   if out.clusters then
     out.clusters = self:entries(out.clusters, join(path, "clusters"), "cluster")
   end

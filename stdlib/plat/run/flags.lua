@@ -54,7 +54,8 @@ return {
   },
   { "--syntax-check", help = "load the playbook and check its arguments, no more" },
   { "--cron", help = "for cron: quiet on success, never on the sandbox by mistake" },
-  { "--yes", "-y", help = "do not ask" },
+  { "--yes", "-y", help = "do not ask, except where something may be lost" },
+  { "--yes-destructive", help = "do not ask where something may be lost either" },
   { "--sandbox", help = "use the simulated platform" },
   { "--sandbox-time", type = "string", value = "TIME", help = "set the sandbox's clock, RFC 3339" },
   {
