@@ -17,6 +17,7 @@ local GRACE = 10 -- seconds that a change in flight gets when its task is cancel
 --- else can be reached; observer: told of every change, `{ intent = fn, outcome = fn, progress? }`
 local state = { mode = "run" }
 local reads = {} -- declared reads: { method, path pattern, reason, module }
+local chores = {} -- declared housekeeping, likewise
 
 --- Opens the door for a run. Called once, by the engine.
 ---@param opts { mode: "run"|"plan", plan: table?, world: table?, observer: table? }
@@ -91,12 +92,24 @@ function M.declared_reads()
   return reads
 end
 
-local function find_declared(req)
+--- Lists a request that changes only what platrun itself keeps on a target, such as the lease of a
+--- lock. It is no change of the playbook's: it needs no step, and neither plan nor journal knows it.
+--- For modules of the standard library.
+---@param decl { method: string, path: string, reason: string } path: a pattern over path?query
+function M.declare_housekeeping(decl)
+  assert(decl.method and decl.path and decl.reason, "housekeeping needs method, path and reason")
+  if not env.is_stdlib(2) then
+    error("only the standard library may declare a request to be housekeeping", 2)
+  end
+  chores[#chores + 1] = decl
+end
+
+local function find_declared(decls, req)
   local path = req.url:match("^%a+://[^/?]*(.*)$") or req.url
   if req.base and req.url:sub(1, #req.base) == req.base then -- a server below a path, by a proxy
     path = req.url:sub(#req.base + 1)
   end
-  for _, decl in ipairs(reads) do
+  for _, decl in ipairs(decls) do
     if decl.method == req.method and path:find(decl.path) then
       return decl
     end
@@ -140,6 +153,22 @@ local function perform(change, fn)
   end)
 end
 
+--- Performs what platrun does for itself; a plan does nothing of the kind.
+local function keep_house(req)
+  if not find_declared(chores, req) then
+    fault.raise("bug", wire.about(req), {
+      msg = ("%s %s is not declared as housekeeping"):format(req.method, req.url),
+    })
+  elseif state.mode == "plan" then
+    fault.raise("refused", wire.about(req), {
+      msg = "a plan changes nothing, not even for itself: " .. req.housekeeping,
+    })
+  end
+  return task.finish(GRACE, function() -- its answer is waited for, as that of any change
+    return wire.ask(state, req)
+  end)
+end
+
 --- Performs or plans a change. `fn` is what performs it.
 local function pass_change(req, fn)
   local step = task.context()
@@ -177,6 +206,7 @@ end
 ---@field upgrade? boolean
 ---@field retry? boolean false: never ask again
 ---@field read? string the reason why this is a read; it must be declared
+---@field housekeeping? string why platrun does this for itself; it must be declared
 ---@field change? table see plat.effect.change
 
 --- Sends an HTTP request. Transport failures raise; every status is an answer.
@@ -188,18 +218,21 @@ function M.http(req)
   req.method = req.method or "GET"
   req.url = wire.full_url(req)
   out.debug(3, ("%s %s %s"):format(req.target or "-", req.method, req.url))
-  if SAFE[req.method] and not req.upgrade and not req.change then
+  if SAFE[req.method] and not req.upgrade and not req.change and not req.housekeeping then
     local resp = wire.ask_patiently(state, req)
     return state.plan and state.plan:read(req, resp) or resp
   end
   if req.read then
-    local declared = find_declared(req)
+    local declared = find_declared(reads, req)
     if not declared then
       fault.raise("bug", wire.about(req), {
         msg = ("%s %s is not declared as a read"):format(req.method, req.url),
       })
     end
     return wire.ask(state, req, declared)
+  end
+  if req.housekeeping then
+    return keep_house(req)
   end
   if not req.change then
     fault.raise(

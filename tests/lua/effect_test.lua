@@ -123,6 +123,23 @@ return {
       })
     end)
   end,
+  ["only the standard library declares what is housekeeping"] = function(t)
+    local world = counter_world()
+    play(t, world, function() end)
+    t.fails("not declared as housekeeping", function()
+      effect.http({
+        method = "PUT",
+        url = "http://counter.sandbox/",
+        target = "counter",
+        op = "x",
+        housekeeping = "my own",
+      })
+    end)
+    t.fails("only the standard library", function()
+      effect.declare_housekeeping({ method = "PUT", path = "^/$", reason = "my own" })
+    end)
+    t.equal(world.log, {})
+  end,
   ["a target that no world owns is refused in the sandbox"] = function(t)
     play(t, counter_world(), function() end)
     local err = t.fails("refused", function()

@@ -48,6 +48,7 @@ effect.declare_read({
 ---@field op string "k8s.scale"
 ---@field object? string "statefulset ns/name"
 ---@field change? table handed to the door; a `predict` of true asks for a server-side dry run
+---@field housekeeping? string see plat.effect
 ---@field stream? boolean
 ---@field timeout? number
 ---@field text? boolean the answer is text, not JSON
@@ -215,6 +216,7 @@ local function send(self, req)
     stream = req.stream,
     retry = retry,
     read = req.read,
+    housekeeping = req.housekeeping,
     change = change,
   })
   if err then
