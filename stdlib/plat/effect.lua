@@ -153,17 +153,22 @@ local function perform(change, fn)
   end)
 end
 
+local function refuse_in_plan(req)
+  if state.mode == "plan" then
+    fault.raise("refused", wire.about(req), {
+      msg = "a plan changes nothing, not even for itself: " .. req.housekeeping,
+    })
+  end
+end
+
 --- Performs what platrun does for itself; a plan does nothing of the kind.
 local function keep_house(req)
   if not find_declared(chores, req) then
     fault.raise("bug", wire.about(req), {
       msg = ("%s %s is not declared as housekeeping"):format(req.method, req.url),
     })
-  elseif state.mode == "plan" then
-    fault.raise("refused", wire.about(req), {
-      msg = "a plan changes nothing, not even for itself: " .. req.housekeeping,
-    })
   end
+  refuse_in_plan(req)
   return task.finish(GRACE, function() -- its answer is waited for, as that of any change
     return wire.ask(state, req)
   end)
@@ -258,7 +263,8 @@ end
 
 --- Runs a local program.
 ---@async
----@param req { argv: string[], opts: table?, op: string?, read: string?, change: table? }
+---@param req { argv: string[], opts: table?, op: string?, read: string?, housekeeping: string?,
+---  change: table? }
 ---@return table output `{ code, signal, stdout, stderr }`
 function M.proc(req)
   req.target = req.target or "localhost"
@@ -269,6 +275,12 @@ function M.proc(req)
   end
   if req.read then
     return run()
+  elseif req.housekeeping then
+    if not env.is_stdlib(2) then
+      error("only the standard library may call a program housekeeping", 2)
+    end
+    refuse_in_plan(req)
+    return task.finish(GRACE, run)
   end
   return pass_change(req, run)
 end

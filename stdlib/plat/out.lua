@@ -11,6 +11,7 @@ local state = {
   format = "text", -- text, json (one document at the end) or jsonl (a line an event)
   color = nil, -- decided on first use
   live = nil, -- the text of the live line on the terminal
+  held = false, -- somebody types on the terminal: no live line
   said = {}, -- warnings already given
 }
 
@@ -75,7 +76,10 @@ end
 --- Returns whether stderr is a terminal on which a line can be rewritten.
 ---@return boolean
 function M.is_live()
-  return tty.is_tty(2) and sys.getenv("TERM") ~= "dumb" and state.format == "text"
+  return not state.held
+    and tty.is_tty(2)
+    and sys.getenv("TERM") ~= "dumb"
+    and state.format == "text"
 end
 
 local function clear_live()
@@ -112,6 +116,13 @@ function M.err(text)
   if state.live then
     tty.write(2, state.live)
   end
+end
+
+--- Keeps the live line away while somebody types an answer.
+---@param held boolean
+function M.hold(held)
+  M.live(nil)
+  state.held = held
 end
 
 --- Replaces the live line at the bottom of the terminal; nil removes it.
