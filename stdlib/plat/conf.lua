@@ -23,6 +23,8 @@ local STICKY = tonumber("1000", 8)
 --- The keys of a configuration file.
 M.KEYS = {
   inventory = { type = "list", path = true, help = "inventory files or folders" },
+  notify = { type = "list", program = true, help = "a program that is told what happens" },
+  notify_url = { type = "list", help = "addresses to which it is sent, by POST" },
 }
 
 local function refuse(kind, msg, hint)
@@ -91,12 +93,16 @@ function M.parse(text, name, dir)
       fail(key, ('unknown key "%s"%s'):format(key, close))
     end
     local single = type(value) ~= "table" or json.is_array(value)
+    local what = decl.path and "path" or "text"
     values[key] = list.map(single and to_list(value) or { false }, function(item)
       if type(item) ~= "string" or item == "" then
-        fail(key, key .. ": expected a path or a list of paths")
+        fail(key, ("%s: expected a %s or a list of %ss"):format(key, what, what))
       end
-      return resolve(item, dir)
+      return decl.path and resolve(item, dir) or item
     end)
+    if decl.program and values[key][1] and values[key][1]:find("/", 1, true) then
+      values[key][1] = resolve(values[key][1], dir) -- a bare name is searched in PATH
+    end
   end
   return values
 end

@@ -15,6 +15,8 @@ return {
     )
     t.equal(conf.parse("inventory: x", "platrun.conf", ".").inventory, { "x" })
     t.equal(conf.parse("# nothing\n", "platrun.conf", "."), {})
+    t.equal(conf.parse("notify: [bin/tell, a/b]", "c", "/r").notify, { "/r/bin/tell", "a/b" })
+    t.equal(conf.parse("notify: [mail, a/b]", "c", "/r").notify, { "mail", "a/b" })
   end,
 
   ["mistakes carry file and line"] = function(t)
@@ -22,6 +24,9 @@ return {
       conf.parse("# a\ninvetory: x\n", "r/platrun.conf", "r")
     end)
     t.equal(err.msg, 'r/platrun.conf:2: unknown key "invetory" (did you mean "inventory"?)')
+    t.fails("platrun.conf:1: notify: expected a text", function()
+      conf.parse("notify: [3]\n", "platrun.conf", ".")
+    end)
     t.fails("platrun.conf:1: inventory: expected a path", function()
       conf.parse("inventory: 3\n", "platrun.conf", ".")
     end)
