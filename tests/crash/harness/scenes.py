@@ -1,0 +1,180 @@
+"""The scenes of the crash test: how each starts, what runs, where it may be killed."""
+
+import os
+import shutil
+
+from harness import world
+from harness.place import ROOT, START, Place, Server
+
+PLAYBOOKS = os.path.join(ROOT, "tests", "crash", "playbooks")
+SCALE = "playbooks/scale-dremio.lua"
+LOOK = os.path.join(PLAYBOOKS, "look.lua")
+
+
+class Point:
+    """Where a run is killed: at a counted call, and how."""
+
+    def __init__(self, number, how, what=""):
+        self.number, self.how, self.what = number, how, what
+
+    def __str__(self):
+        return "%d:%s" % (self.number, self.how)
+
+
+class Scene:
+    """A run on the sandbox inside platrun: world.log is the witness."""
+
+    journal = ("before", "torn", "unended")
+    change = ("before", "torn", "after")
+
+    def __init__(self, name, expect, words, before=(), again=(), status=0):
+        self.name, self.expect, self.status = name, expect, status
+        self.words = list(words)  # of the command line of the run that is killed
+        self.before = list(before)  # command lines that make the start
+        self.again = list(again)  # words for `platrun resume`
+        self.template = self.want = None
+
+    # ---- the stage ----
+
+    def set(self, path):
+        """Makes the start state."""
+        self.template = Place(os.path.join(path, "start"))
+        self.template.must(["sandbox", "reset", "--sandbox-time", START])
+        for words in self.before:
+            self.template.must(words)
+        shutil.rmtree(os.path.join(self.template.state, "platrun", "runs"), ignore_errors=True)
+
+    def open(self, path):
+        """Returns a place with the start state."""
+        return Place(path, self.template)
+
+    def command(self, _place):
+        return ["run"] + self.words
+
+    def resume(self, _place):
+        return ["resume"] + self.again
+
+    def close(self, _place):
+        """Ends what the place holds."""
+
+    # ---- where to kill ----
+
+    def points(self, calls):
+        """Returns the points of an undisturbed run."""
+        found = []
+        for call in calls:
+            ways = self.journal if call.what == "journal" else ()
+            if call.what == "wire" or (call.what == "world" and self.is_change(call)):
+                ways = self.change
+            found += [Point(call.number, how, str(call)) for how in ways]
+        last = calls[-1]
+        return found + [Point(last.number, "after", "the end")]
+
+    @staticmethod
+    def is_change(call):
+        return '"method"' in call.head and not any(r in call.head for r in world.READS)
+
+    # ---- what came of it ----
+
+    def remember(self, place, ended):
+        """Keeps what the undisturbed run left."""
+        if ended.status != self.status:
+            raise RuntimeError("the undisturbed run: %s, want %d" % (ended, self.status))
+        self.want = self.result(place)
+        if not self.want[1]:
+            raise RuntimeError("the undisturbed run changed nothing")
+
+    def result(self, place):
+        self.close(place)
+        made = world.changes(place.sandbox("world.log"), self.template.log_size())
+        Place.must(place, [LOOK, "--sandbox"])
+        return world.end_state(place.sandbox("snapshot.json")), made
+
+    def written(self, _place):
+        return None
+
+    def settle(self, _place, ended, _written):
+        return "it asks, and everything here can be looked up: %s" % ended, None
+
+    def problem(self, place, ended):
+        """Returns what is wrong after the resumed run has ended; None if nothing is."""
+        if ended.status != self.status:
+            return "it ended otherwise than an undisturbed run, want %d: %s" % (self.status, ended)
+        state, made = self.result(place)
+        return world.wire_problem(self.want[1], made) or world.difference(self.want[0], state)
+
+
+class Served(Scene):
+    """The same against platrun sandbox serve in another process, with quick clocks."""
+
+    journal = ("before", "torn")
+
+    def open(self, path):
+        place = Place(path, self.template)
+        place.server = Server(place)
+        place.fast = True
+        return place
+
+    def command(self, place):
+        return super().command(place) + ["-i", place.server.inventory]
+
+    def close(self, place):
+        place.server.stop()
+        place.fast = False
+
+
+class Unknowable(Scene):
+    """A command of which nobody can tell whether it ran: the file that it writes is the witness."""
+
+    journal = ("before", "torn", "unended", "after")
+    lines = ["first", "second", "third"]
+
+    def set(self, path):
+        self.template = Place(os.path.join(path, "start"))
+
+    def open(self, path):
+        place = Place(path, self.template)
+        place.playbook = os.path.join(path, "unknowable.lua")
+        place.file = os.path.join(path, "witness")
+        shutil.copy(os.path.join(PLAYBOOKS, "unknowable.lua"), place.playbook)
+        return place
+
+    def command(self, place):
+        return ["run", place.playbook, "file=" + place.file]
+
+    def written(self, place):
+        if not os.path.exists(place.file):
+            return []
+        with open(place.file, encoding="utf-8") as file:
+            return file.read().split()
+
+    def result(self, place):
+        return None, self.written(place)
+
+    def remember(self, place, ended):
+        super().remember(place, ended)
+        if self.want[1] != self.lines:
+            raise RuntimeError("the undisturbed run wrote %s" % self.want[1])
+
+    @staticmethod
+    def dangling(records):
+        """Returns the intents without an outcome."""
+        open_ones = {}
+        for record in records:
+            if record["type"] == "intent":
+                open_ones[record["key"]] = record
+            elif record["type"] == "outcome":
+                open_ones.pop(record["key"], None)
+        return list(open_ones.values())
+
+    def settle(self, place, ended, written):
+        """The run asks: checks the question, answers it, and returns how the run ended then."""
+        unknown = self.dangling(place.records())
+        if not unknown:
+            return "it asks although everything is known: %s" % ended, None
+        step = unknown[0]["step"]
+        if step not in ended.err + ended.out:
+            return "the question does not name the step %r: %s" % (step, ended), None
+        if self.written(place) != written:
+            return "it guessed: %s, was %s" % (self.written(place), written), None
+        return None, place.platrun(["resume", "--settle", step] + self.again)
