@@ -67,4 +67,16 @@ return {
     "an autoscaler holds its target between its bounds",
   },
   { "only some fields of a stateful set change", "422 for what never changes" },
+  {
+    "times of a lease have six digits",
+    "a lease may be nearly empty; its times have microseconds",
+  },
+  {
+    "an update of a deleted lease makes a new one, unless it names the uid",
+    "a lease is deleted as it was read, or not at all",
+  },
+  {
+    "a lease changes hands by its version",
+    "a lease is renewed, changes hands and is given back by its version",
+  },
 }

@@ -1,6 +1,7 @@
 --- The files of cases, in the order in which they run.
 return {
   "objects",
+  "leases",
   "errors",
   "patches",
   "apply",

@@ -1,5 +1,6 @@
 --- Default values that the API server fills in.
 local data = require("plat.sim.k8s.data")
+local microtime = require("plat.sim.k8s.microtime")
 local quantity = require("plat.sim.k8s.quantity")
 
 local M = {}
@@ -310,6 +311,13 @@ function KIND.Namespace(object)
   default(object, "status", { phase = "Active" })
   default(object.metadata, "labels", {})
   object.metadata.labels["kubernetes.io/metadata.name"] = object.metadata.name
+end
+
+function KIND.Lease(object)
+  local spec = object.spec
+  for _, field in ipairs({ "acquireTime", "renewTime" }) do
+    spec[field] = spec[field] and microtime.utc(spec[field])
+  end
 end
 
 function KIND.StorageClass(object)

@@ -10,6 +10,7 @@
 ---   [T]~key                     the key by which a strategic merge patch merges it
 ---   {T}                         a map from strings
 local data = require("plat.sim.k8s.data")
+local microtime = require("plat.sim.k8s.microtime")
 
 local M = {}
 
@@ -217,6 +218,8 @@ function walk(found, ctx, node, v, path)
   elseif node.form == "scalar" then
     if not scalar_fits(node, v) then
       wrong(found, ctx, node, v)
+    elseif node.type == "t" and ctx.struct == "LeaseSpec" then
+      found.wrong = microtime.wrong(v)
     end
   elseif node.form == "list" then
     if not data.is_list(v) then

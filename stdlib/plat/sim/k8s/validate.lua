@@ -242,6 +242,14 @@ function KIND.PodDisruptionBudget(causes, object)
   end
 end
 
+function KIND.Lease(causes, object)
+  local seconds = object.spec.leaseDurationSeconds
+  if seconds and seconds < 1 then
+    invalid(causes, "spec.leaseDurationSeconds", seconds, "must be greater than 0")
+  end
+  not_negative(causes, "spec.leaseTransitions", object.spec.leaseTransitions)
+end
+
 function KIND.Service(causes, object)
   local ports = object.spec.ports or {}
   if #ports == 0 and object.spec.clusterIP ~= "None" and object.spec.type ~= "ExternalName" then

@@ -183,7 +183,11 @@ function M.update(ctx)
       ("the name of the object (%s) does not match the name on the URL (%s)"):format(name, ctx.name)
     )
   end
-  local old = write.present(ctx)
+  local old = write.present(ctx, object)
+  if not old then -- whatever version the client saw
+    object.metadata.resourceVersion = nil
+    return 201, ctx:render(write.create(ctx, object))
+  end
   write.check_version(ctx, object, old, true)
   return 200, ctx:render(write.update(ctx, object, old))
 end

@@ -17,6 +17,9 @@ local CONDITIONAL = {
   ["poddisruptionbudgets.policy"] = true,
 }
 
+-- Kinds that an update creates when they are missing, unless it names the uid of one.
+local CREATED = { ["leases.coordination.k8s.io"] = true }
+
 local KEEPS_STATUS = { Node = true, PersistentVolume = true } -- when created
 
 local function check_namespace(ctx, name)
@@ -127,15 +130,30 @@ function M.create(ctx, object, applied)
   return ctx.dry and without_trace(ctx, run) or run()
 end
 
+local function refuse_uid(ctx, name, wanted, found)
+  local kind = ctx.kind
+  local path = kind.plural .. "/" .. (ctx.ns and ctx.ns .. "/" or "") .. name
+  local message = (
+    "Operation cannot be fulfilled on %s %q: StorageError: invalid object, "
+    .. "Code: 4, Key: /registry/%s, ResourceVersion: 0, AdditionalErrorMsg: Precondition "
+    .. "failed: UID in precondition: %s, UID in object meta: %s"
+  ):format(kind.id, name, path, wanted, found)
+  status.refuse(409, "Conflict", message, status.about(kind, name))
+end
+
 --- Returns the stored object that a request names; raises 404.
 ---@param ctx plat.sim.k8s.Context
----@return table
-function M.present(ctx)
+---@param update? table what shall take its place: of some kinds an update creates what is missing
+---@return table? object nil: to be created
+function M.present(ctx, update)
   local object = store.get(ctx.model, ctx.kind.id, ctx.ns, ctx.name)
-  if not object then
+  if object then
+    return object
+  elseif not (update and CREATED[ctx.kind.id]) then
     status.not_found(ctx.kind, ctx.name)
+  elseif update.metadata.uid then
+    refuse_uid(ctx, ctx.name, update.metadata.uid, "")
   end
-  return object
 end
 
 --- Checks the version and the identity that a change was made from.
@@ -147,13 +165,7 @@ function M.check_version(ctx, object, old, explicit)
   local kind, name = ctx.kind, old.metadata.name
   local wanted = object.metadata.resourceVersion
   if object.metadata.uid and object.metadata.uid ~= old.metadata.uid then
-    local path = kind.plural .. "/" .. (ctx.ns and ctx.ns .. "/" or "") .. name
-    local message = (
-      "Operation cannot be fulfilled on %s %q: StorageError: invalid object, "
-      .. "Code: 4, Key: /registry/%s, ResourceVersion: 0, AdditionalErrorMsg: Precondition "
-      .. "failed: UID in precondition: %s, UID in object meta: %s"
-    ):format(kind.id, name, path, object.metadata.uid, old.metadata.uid)
-    status.refuse(409, "Conflict", message, status.about(kind, name))
+    refuse_uid(ctx, name, object.metadata.uid, old.metadata.uid)
   end
   if not wanted or wanted == "" or wanted == "0" then
     if explicit and CONDITIONAL[kind.id] then
