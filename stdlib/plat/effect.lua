@@ -3,6 +3,7 @@
 
 local env = require("plat.env")
 local fault = require("plat.fault")
+local list = require("plat.list")
 local out = require("plat.out")
 local task = require("plat.task")
 local time = require("prim.time")
@@ -121,7 +122,7 @@ end
 local function observe(what, ...)
   local fn = state.observer and state.observer[what]
   if fn then
-    fn(...)
+    return fn(...)
   end
 end
 
@@ -131,7 +132,7 @@ local function surely_not(err)
 end
 
 --- What an answer says: a 4xx was refused before anything happened; after a 5xx nobody knows.
-local function outcome_of(result)
+local function judge(result)
   local status = type(result) == "table" and result.status
   if math.type(status) ~= "integer" or status < 400 then
     return "done"
@@ -139,17 +140,34 @@ local function outcome_of(result)
   return status < 500 and "failed" or "unknown"
 end
 
+--- Performs a change and finds out what became of it, even when the answer is lost.
+local function settled(change, fn)
+  local ok, result = xpcall(fn, fault.from_handler)
+  local err = not ok and result or nil
+  local word = ok and judge(result) or surely_not(result) and "failed" or "unknown"
+  local how
+  if word == "unknown" then
+    local late, late_err
+    word, late, late_err, how = require("plat.run.settle").at_once(change, fn, judge)
+    if word == "done" or late ~= nil then
+      result, err = late, nil
+    else
+      err = err or late_err
+    end
+  end
+  return word, result, err, how
+end
+
 local function perform(change, fn)
   observe("intent", change)
   return task.finish(GRACE, function()
-    local ok, result = xpcall(fn, fault.from_handler)
-    if ok then
-      observe("outcome", change, outcome_of(result))
-      return result
+    local word, result, err, how = settled(change, fn)
+    task.shield(GRACE, observe, "outcome", change, word, err, result, how)
+    if err then
+      err.outcome = word
+      error(err, 0)
     end
-    result.outcome = surely_not(result) and "failed" or "unknown"
-    observe("outcome", change, result.outcome, result)
-    error(result, 0)
+    return result
   end)
 end
 
@@ -174,6 +192,18 @@ local function keep_house(req)
   end)
 end
 
+--- Answers for a change that an earlier process of this run performed.
+local function replay(change, known)
+  if known.error then
+    error(fault.new(known.error.kind, known.error), 0)
+  elseif known.answer ~= nil then
+    return known.answer
+  elseif change.reread then
+    return change.reread()
+  end
+  return { status = 200, headers = {}, body = "", code = 0, stdout = "", stderr = "" }
+end
+
 --- Performs or plans a change. `fn` is what performs it.
 local function pass_change(req, fn)
   local step = task.context()
@@ -184,10 +214,17 @@ local function pass_change(req, fn)
     })
   end
   local change = require("plat.effect.change").new(step, req)
+  change.surely_not = surely_not
   if state.mode == "plan" then
     return state.plan:change(change)
   end
-  return perform(change, fn)
+  local known = observe("recall", change)
+  if known then
+    return replay(change, known)
+  end
+  return perform(change, function()
+    return fn(change)
+  end)
 end
 
 -- ---- the door's faces ----
@@ -219,7 +256,7 @@ end
 ---@param req plat.effect.HttpRequest
 ---@return table resp `{ status, headers, body, stream }`
 function M.http(req)
-  req = require("plat.list").copy(req)
+  req = list.copy(req)
   req.method = req.method or "GET"
   req.url = wire.full_url(req)
   out.debug(3, ("%s %s %s"):format(req.target or "-", req.method, req.url))
@@ -270,8 +307,12 @@ function M.proc(req)
   req.target = req.target or "localhost"
   req.op = req.op or "proc.run"
   refuse_real(req)
-  local function run()
-    return fault.must(wire.about(req), require("prim.proc").run(req.argv, req.opts or {}))
+  local function run(change)
+    local opts = list.copy(req.opts or {})
+    if change then -- so that a later process can see whether it still runs
+      opts.env = list.merge(opts.env or {}, { PLATRUN_EFFECT = change.key })
+    end
+    return fault.must(wire.about(req), require("prim.proc").run(req.argv, opts))
   end
   if req.read then
     return run()
@@ -280,7 +321,9 @@ function M.proc(req)
       error("only the standard library may call a program housekeeping", 2)
     end
     refuse_in_plan(req)
-    return task.finish(GRACE, run)
+    return task.finish(GRACE, function()
+      return run()
+    end)
   end
   return pass_change(req, run)
 end

@@ -60,9 +60,10 @@ local function stat(path)
   return info
 end
 
-local function read_file(path)
+local function read_file(self, path)
   stat(path)
   local text = fault.must({ op = "inventory", object = path }, fs.read(path, { max = MAX_FILE }))
+  table.insert(self.read, { path = path, text = text })
   if text:sub(1, 2) == "#!" then
     refuse(
       "parse",
@@ -94,18 +95,18 @@ local function read_into(self, file)
 end
 
 --- Reads the variables of one group or host: NAME, NAME.yml, NAME.yaml or the files in NAME/.
-local function read_vars(dir, name, into)
+local function read_vars(self, dir, name, into)
   for _, ending in ipairs({ "", ".yml", ".yaml", ".json" }) do
     local path = dir .. "/" .. name .. ending
     local info = fs.stat(path)
     if info and info.type == "directory" then
       for _, part in ipairs(fs.list(path) or {}) do
         if part:find("%.ya?ml$") or part:find("%.json$") then
-          yaml.read_vars(read_file(path .. "/" .. part), into)
+          yaml.read_vars(read_file(self, path .. "/" .. part), into)
         end
       end
     elseif info then
-      yaml.read_vars(read_file(path), into)
+      yaml.read_vars(read_file(self, path), into)
     end
   end
 end
@@ -113,12 +114,12 @@ end
 local function read_vars_beside(self, dir)
   if fs.stat(dir .. "/group_vars") then
     for name, group in pairs(self.tree.groups_by_name) do
-      read_vars(dir .. "/group_vars", name, group.file_vars)
+      read_vars(self, dir .. "/group_vars", name, group.file_vars)
     end
   end
   if fs.stat(dir .. "/host_vars") then
     for name, host in pairs(self.tree.hosts_by_name) do
-      read_vars(dir .. "/host_vars", name, host.file_vars)
+      read_vars(self, dir .. "/host_vars", name, host.file_vars)
     end
   end
 end
@@ -141,7 +142,7 @@ local function read_path(self, path)
   end
   path = #path > 1 and path:gsub("/+$", "") or path
   if stat(path).type ~= "directory" then
-    read_into(self, read_file(path))
+    read_into(self, read_file(self, path))
     self.beside[#self.beside + 1] = folder(path)
     return
   end
@@ -160,6 +161,7 @@ local function new(path, chosen_by)
     tree = groups.new(),
     services = {},
     sandboxes = {}, -- which files say that their targets are simulated
+    read = {}, -- files that were read: { path, text }
     beside = {}, -- where group_vars and host_vars are looked for
   }, Inventory)
 end
@@ -311,6 +313,15 @@ function Inventory:hosts(pattern)
   return list.map(names.select(inv, pattern or "all"), function(name)
     local vars = inv:vars_of(name)
     return { name = name, address = vars.ansible_host or name, vars = vars }
+  end)
+end
+
+--- Returns what was read, for the journal of a run: another process can tell what has changed.
+---@return { path: string, sha256: string }[]
+function Inventory:digest()
+  return list.map(self.read, function(file)
+    local sha256 = require("plat.hash").digest("sha256", file.text)
+    return { path = file.path, sha256 = sha256 }
   end)
 end
 

@@ -10,7 +10,7 @@ local M = {}
 
 M.RISKS = { "safe", "disruptive", "destructive" }
 
-local FIELDS = { "summary", "risk", "args", "undo", "run" }
+local FIELDS = { "summary", "risk", "args", "undo", "undo_within", "evidence", "limits", "run" }
 local DECLARES = { "type", "default", "required", "min", "max", "enum", "help" }
 local COUNTS = { integer = true, number = true, duration = true, bytes = true }
 local GUIDE = "docs/PLAYBOOKS.md shows a whole one"
@@ -93,9 +93,20 @@ local function check_shape(file, playbook)
   if type(playbook.run) ~= "function" then
     declared(file, "run", 'the function "run" is missing', "function M.run(run, args) ... end")
   end
+  local within, problem = check.value({ type = "duration" }, playbook.undo_within)
+  if playbook.undo_within ~= nil and not within then
+    declared(file, "undo_within", ('field "undo_within": %s'):format(problem))
+  end
+  playbook.undo_within = within
   for _, name in ipairs({ "args", "undo" }) do
     if playbook[name] ~= nil and type(playbook[name]) ~= "table" then
       declared(file, name, ('field "%s" must be a table'):format(name))
+    end
+  end
+  if playbook.limits ~= nil then
+    local limits = require("plat.guard.counter").problem(playbook.limits)
+    if limits then
+      declared(file, "limits", 'field "limits": ' .. limits)
     end
   end
 end

@@ -1,13 +1,12 @@
 --- The runbook engine: what a playbook's `run` argument can do. Look, decide, act in titled steps,
 --- prove.
 
-local check = require("plat.check")
 local fault = require("plat.fault")
 local json = require("plat.json")
-local prove = require("plat.run.prove")
+local list = require("plat.list")
+local recorder = require("plat.run.recorder")
 local sys = require("prim.sys")
 local task = require("plat.task")
-local time = require("prim.time")
 
 local M = {}
 
@@ -30,78 +29,127 @@ function Run.__index(_, name)
   return method
 end
 
----@class plat.Step
----@field title string
----@field key string path of titles
-local Step = { __name = "plat.Step" }
-Step.__index = Step
+for _, part in ipairs({ "plat.run.steps", "plat.run.guards" }) do
+  for name, fn in pairs(require(part)) do
+    Run[name] = fn
+  end
+end
 
-local STEP = check.options("run:step", {
-  timeout = { type = "duration", help = "longest time the step may take" },
-  returns = { type = "boolean", default = false, help = "the body's value is returned" },
-  no_return = { type = "boolean", default = false, help = "a point of no return" },
-  keep = { type = "boolean", default = false, help = "its effect stays when the run is undone" },
-})
-
-local EACH = check.options("run:each", {
-  timeout = { type = "duration", help = "for each item" },
-  limit = { type = "integer", min = 1, default = 1, help = "items at once" },
-  key = { type = "any", help = "field or function that names an item" },
-  keep = { type = "boolean", default = false },
-})
+--- Returns the plain data of a fault.
+Run.plain_fault = recorder.plain_fault
 
 --- Makes a run. For the engine.
----@param opts table `{ name, args, inventory, reporter, planning, overrides, forks }`
+---@param opts table `{ name, playbook, args, inventory, reporter, planning, overrides, forks,
+---  journal, memory, options, expect }`
 ---@return plat.Run
 function M.new(opts)
-  return setmetatable({
+  local memory = opts.memory
+  local run = setmetatable({
     name = opts.name,
+    id = opts.journal and opts.journal.id,
+    playbook = opts.playbook,
     args = opts.args,
     inventory = opts.inventory,
     reporter = opts.reporter,
     planning = opts.planning or false,
     overrides = opts.overrides or {},
+    options = opts.options or {},
     forks = opts.forks or 64,
+    journal = opts.journal,
+    memory = memory,
+    expect = opts.expect, -- a saved plan
+    user = sys.user(),
     steps = 0, -- entered
-    changes = 0, -- performed, or under way
-    kept = {},
+    changes = memory and memory.performed or 0, -- performed, or under way
+    kept = memory and list.copy(memory.kept) or {}, -- records
+    latest = {}, -- of this process, by type and name
     titles = {}, -- by parent key: how often a title was used
     open = {}, -- keys of the steps that run
-    undo = {}, -- compensations, oldest first
+    entered = {}, -- keys of earlier steps that this process came to
+    reissued = {}, -- keys of earlier changes that this process came to
+    redo = {}, -- steps of which a person says that they did not happen
+    guards = {},
+    locks = {},
+    unsettled = {}, -- changes of which nobody knows what became of them
+    barriers = {}, -- points of no return that this process passed
+    touched = {}, -- keys of the steps that changed something
+    undo_steps = {}, -- keys of the steps that recorded a compensation
+    passed_no_return = memory and memory.no_return,
+    undo = memory and memory.undo or {}, -- compensations, oldest first
+    undo_known = memory and memory.known or {},
     target = "localhost",
   }, Run)
+  if memory then
+    run.touched, run.undo_steps = memory.touched, memory.undo_steps
+  end
+  return run
 end
 
 --- Returns what the door tells about changes and waits. For the engine.
 ---@return table observer
 function Run:observer()
-  return {
-    intent = function(change)
-      self.changes = self.changes + 1
-      local step = task.context()
-      step.changes = step.changes + 1
-      self.reporter:emit(
-        "change",
-        { step = step.key, op = change.op, text = change.text, key = change.key }
-      )
-    end,
-    outcome = function(change, outcome, err)
-      if outcome == "failed" then
-        local step = task.context()
-        self.changes = self.changes - 1
-        step.changes = step.changes - 1
-      end
-      self.reporter:emit(
-        "outcome",
-        { key = change.key, outcome = outcome, error = err and err.msg }
-      )
-    end,
-    progress = function(text, step)
-      if step then
-        self.reporter:emit("progress", { step = step.key, text = text })
-      end
-    end,
-  }
+  return recorder.observer(self)
+end
+
+-- ---- the journal ----
+
+local NAMED = { keep = true, guard = true, request = true, approval = true, lock = true }
+
+--- Writes a record into the journal, if there is one (docs/ENGINE.md lists the types).
+---@async
+---@param record table
+function Run:record(record)
+  if NAMED[record.type] then
+    self.latest[record.type .. "|" .. record.name] = record
+  end
+  if self.journal and not self.planning then
+    self.journal:append(record)
+  end
+end
+
+--- Waits until what was recorded is on the disk.
+---@async
+function Run:sync()
+  if self.journal and not self.planning then
+    self.journal:commit()
+  end
+end
+
+--- Returns the newest record of a type and name, of this process or an earlier one of the run.
+---@param kind "keep"|"guard"|"request"|"approval"|"lock"
+---@param name string
+---@return table?
+function Run:recall(kind, name)
+  local mine = self.latest[kind .. "|" .. name]
+  return mine or self.memory and self.memory.latest[kind][name]
+end
+
+--- Returns a value, or raises when it is not plain data: it crosses a step's boundary.
+---@generic T
+---@param name string
+---@param value T
+---@return T
+function Run:plain(name, value)
+  local ok, text = pcall(json.encode, value == nil and json.null or value, {
+    secrets = "reference",
+  })
+  if not ok then
+    fault.raise("usage", { op = self.name, object = ("%q"):format(name) }, {
+      msg = "a value that leaves a step is not plain data: " .. tostring(text),
+      hint = "return texts, numbers, booleans and tables of them",
+    })
+  end
+  return value
+end
+
+--- Returns a value that was read from the journal, as the playbook gave it.
+---@param value any
+---@return any
+function Run.from_journal(value)
+  if value == json.null then
+    return nil
+  end
+  return value
 end
 
 -- ---- look ----
@@ -111,7 +159,7 @@ end
 ---@return table cluster `{ name, kubernetes, namespace, dremio, environment, protected, ... }`
 function Run:cluster(name)
   local cluster = self.inventory():cluster(name)
-  self.target = cluster.name
+  self.target, self.cluster_used = cluster.name, cluster
   return cluster
 end
 
@@ -136,18 +184,6 @@ function Run:must(value, reason)
   return value
 end
 
-local function plain(name, value)
-  local ok, text = pcall(json.encode, value == nil and json.null or value)
-  if not ok then
-    fault.raise(
-      "bug",
-      { op = "run:keep", object = name },
-      { msg = "not plain data: " .. tostring(text) }
-    )
-  end
-  return value
-end
-
 --- Reads a value once a run; the same value ever after, also when the run is resumed. For
 --- before-states and whatever decides which steps exist.
 ---@async
@@ -158,10 +194,15 @@ end
 function Run:keep(name, fn)
   local kept = self.kept[name]
   if not kept then
-    kept = { value = plain(name, fn()) }
+    local value = self:plain(name, fn())
+    kept = { type = "keep", name = name, value = value == nil and json.null or value }
+    if self.expect then
+      self.expect:keep(name, value)
+    end
+    self:record(list.copy(kept))
     self.kept[name] = kept
   end
-  return kept.value
+  return self.from_journal(kept.value)
 end
 
 --- Says something in the run's output.
@@ -170,228 +211,26 @@ function Run:log(fmt, ...)
   self.reporter:emit("log", { text = fmt:format(...) })
 end
 
--- ---- guards ----
+-- ---- undo ----
 
-local function evaluate(fn)
-  local ok, value, reason, hint = xpcall(fn, fault.from_handler)
-  if not ok then
-    local err = value
-    if err.kind == "cancelled" then
-      error(err, 0)
-    end
-    return false, "it could not be evaluated", nil, err
-  end
-  if value == true then
-    return true
-  end
-  return false, reason or "the condition does not hold", hint
-end
-
---- Refuses the run unless the function returns true; it may return false, a reason and a hint. A
---- guard that raises refuses too. `--override NAME --reason TEXT` lets the run go on.
+--- Performs the compensations that were recorded after a mark (`#run.undo` of then), newest first.
+--- The first that fails is raised; it stays, with those before it.
 ---@async
----@param name string
----@param fn fun(): boolean, string?, string?
-function Run:guard(name, fn)
-  local ok, reason, hint, cause = evaluate(fn)
-  if ok then
-    self.reporter:emit("guard", { title = name, status = "ok" })
-    return
-  end
-  local why = self.overrides[name]
-  if why then
-    self.reporter:emit("guard", { title = name, status = "overridden", reason = reason, why = why })
-    return
-  end
-  self.reporter:emit("guard", { title = name, status = "refused", reason = reason })
-  fault.raise("refused", { op = "guard", object = ("%q"):format(name) }, {
-    msg = reason,
-    cause = cause,
-    hint = hint
-      or (not cause and ("--override %q --reason TEXT goes on all the same"):format(name))
-      or nil,
-  })
+---@param mark integer
+---@return integer count
+function Run:undo_since(mark)
+  return require("plat.run.undo").since(self, mark)
 end
 
--- ---- steps ----
-
-local function unique_key(self, parent, title)
-  local base = parent and (parent.key .. "/" .. title) or title
-  local n = (self.titles[base] or 0) + 1
-  if n > 1 and self.open[base .. (n > 2 and "#" .. (n - 1) or "")] then
-    fault.raise(
-      "usage",
-      { op = "run:step" },
-      { msg = ("two steps %q run at the same time"):format(title) }
-    )
-  end
-  self.titles[base] = n
-  return n == 1 and base or (base .. "#" .. n)
-end
-
-local function enter(self, title, kind)
-  if type(title) ~= "string" or title == "" then
-    fault.raise("usage", { op = "run:step" }, { msg = "a step needs a title" })
-  end
-  local parent = task.context()
-  local step = setmetatable({
-    run = self,
-    title = title,
-    kind = kind or "step",
-    key = unique_key(self, parent, title),
-    depth = parent and parent.depth + 1 or 0,
-    counts = {},
-    changes = 0, -- performed or under way, those of inner steps included
-    at = time.mono(),
-  }, Step)
-  self.open[step.key] = true
-  self.steps = self.steps + 1
-  self.reporter:emit(
-    "step_start",
-    { key = step.key, title = title, depth = step.depth, at = step.at }
-  )
-  return step, parent
-end
-
-local function leave(self, step, parent, err)
-  self.open[step.key] = nil
-  local early = err and err.plan_end and err.msg
-  if parent then
-    parent.changes = parent.changes + step.changes
-  end
-  self.reporter:emit("step_end", {
-    key = step.key,
-    title = step.title,
-    kind = step.kind,
-    depth = step.depth,
-    status = (err and not early) and "failed" or (step.changes > 0 and "changed" or "ok"),
-    changed = step.changes > 0,
-    seconds = math.floor((time.mono() - step.at) * 1000 + 0.5) / 1000,
-    ended_early = early or nil,
-  })
-end
-
-local function body(step, opts, fn)
-  if opts.timeout and not step.run.planning then
-    return task.timeout(opts.timeout, function()
-      return fn(step)
-    end, "the step")
-  end
-  return fn(step)
-end
-
---- Runs a titled step: the only place where something may be changed. In plan mode the body is
---- entered too, its changes are listed and not performed, and no wait waits.
----@async
----@param title string the line of the change ticket; no secrets
----@param opts? { timeout: string|number, returns: boolean?, no_return: boolean?, keep: boolean? }
----@param fn fun(step: plat.Step): any
----@return any? value only with `returns = true`
-function Run:step(title, opts, fn)
-  if type(opts) == "function" then
-    opts, fn = {}, opts
-  end
-  opts = STEP(opts)
-  local step, parent = enter(self, title)
-  local ok, value = xpcall(task.with_context, fault.from_handler, step, body, step, opts, fn)
-  leave(self, step, parent, not ok and value or nil)
-  if ok then
-    return opts.returns and plain(title, value) or nil
-  end
-  local err = value
-  if not err.plan_end then
-    err.step = err.step or step.key
-    error(err, 0)
-  elseif opts.returns then
-    err.plan_end = nil
-    fault.raise(
-      "refused",
-      { op = "plan" },
-      { msg = ("what follows depends on the step %q"):format(title), plan_stop = true }
-    )
-  end
-end
-
-local function item_key(opts, item)
-  local key = opts.key
-  if type(key) == "function" then
-    return key(item)
-  elseif key then
-    return item[key]
-  elseif type(item) == "string" or type(item) == "number" then
-    return tostring(item)
-  end
-  return type(item) == "table" and item.name or nil
-end
-
---- Runs a step for each item, `limit` at once (default 1). Items are named by `name`, by `key`, or
---- by themselves if they are strings.
+--- Checks what must hold before a point of no return. For the engine.
 ---@async
 ---@param title string
----@param items any[]
----@param opts? { limit: integer?, key: any, timeout: string|number? }
----@param fn fun(item: any, step: plat.Step)
-function Run:each(title, items, opts, fn)
-  if type(opts) == "function" then
-    opts, fn = {}, opts
-  end
-  opts = EACH(opts)
-  for i, item in ipairs(items) do
-    if not item_key(opts, item) then
-      fault.raise("usage", { op = "run:each", object = title }, {
-        msg = ("item %d has no name"):format(i),
-        hint = "give the items a field `name`, or say key = FIELD",
-      })
-    end
-  end
-  task.each(items, { limit = opts.limit }, function(item)
-    local name = ("%s %s"):format(title, item_key(opts, item))
-    self:step(name, { timeout = opts.timeout, keep = opts.keep }, function(step)
-      fn(item, step)
-    end)
-  end)
-end
-
---- Records how to undo what follows in this step: a function of the playbook's `undo` table, and
---- plain arguments.
----@param name string
----@param args? table
-function Step:undo(name, args)
-  plain("undo " .. name, args)
-  table.insert(self.run.undo, { step = self.key, name = name, args = args })
-end
-
---- Says something in the run's output.
----@param fmt string
-function Step:log(fmt, ...)
-  self.run:log(fmt, ...)
-end
-
--- ---- prove ----
-
---- Waits until the function returns true `readings` times one after the other; raises when that
---- does not happen within the deadline. It may return false and a text that says what it saw.
----@async
----@param title string
----@param opts? { within: string|number, every: string|number, readings: integer }
----@param fn fun(): boolean, string?
-function Run:prove(title, opts, fn)
-  if type(opts) == "function" then
-    opts, fn = {}, opts
-  end
-  opts = prove.options(opts)
+function Run:before_no_return(title)
   if self.planning then
-    self.reporter:emit("plan_prove", { title = title, within = opts.within })
+    self.reporter:emit("plan_no_return", { step = title })
     return
   end
-  local step, parent = enter(self, title, "prove")
-  self.steps = self.steps - 1 -- it is no step: a run that only proves had nothing to do
-  local ok, err = xpcall(task.with_context, fault.from_handler, step, prove.wait, opts, fn)
-  leave(self, step, parent, not ok and err or nil)
-  if not ok then
-    err.step = err.step or step.key
-    error(err, 0)
-  end
+  self:check_guards()
 end
 
 return M

@@ -31,7 +31,7 @@ local function get()
   }).body)
 end
 
-local function put(value, predict)
+local function put(value, predict, recovery)
   return effect.http({
     method = "PUT",
     url = "http://counter.sandbox/",
@@ -43,7 +43,7 @@ local function put(value, predict)
     change = {
       text = "set to " .. value,
       args = { value = value },
-      recovery = "repeatable",
+      recovery = recovery or "repeatable",
       predict = predict and function()
         return { status = 200, headers = {}, body = tostring(value) }
       end,
@@ -67,6 +67,14 @@ local function recorder()
     return n
   end
   return reporter
+end
+
+local function last_outcome(reporter)
+  local last
+  for _, event in ipairs(reporter.events) do
+    last = event.name == "outcome" and event.e.outcome or last
+  end
+  return last
 end
 
 --- Runs a function as a playbook on the world.
@@ -280,21 +288,41 @@ return {
     handle:cancel()
     t.equal(outcome, "done")
   end,
-  ["a deadline with the change in flight leaves its outcome unknown"] = function(t)
+  ["a deadline with an unknowable change in flight leaves its outcome unknown"] = function(t)
     local world = counter_world()
     world.delay = 5
+    local engine
     local _, err, reporter = play(t, world, function(r)
+      engine = r
       r:step("set", { timeout = 0.02 }, function()
-        put(1)
+        put(1, false, "unknowable")
       end)
     end)
     t.equal(err.kind, "timeout")
-    local last
-    for _, event in ipairs(reporter.events) do
-      if event.name == "outcome" then
-        last = event.e.outcome
+    t.equal(#engine.unsettled, 1)
+    t.equal(last_outcome(reporter), "unknown")
+  end,
+  ["a repeatable change whose answer is lost is done again at once"] = function(t)
+    local world = counter_world()
+    local real, asked = world.request, 0
+    function world:request(...)
+      asked = asked + 1
+      if asked == 1 then
+        real(self, ...)
+        fault.raise("connect", {}, { msg = "reset by peer", sent = true })
+      elseif asked == 2 then
+        return { status = 503, headers = {}, body = "" }
       end
+      return real(self, ...)
     end
-    t.equal(last, "unknown")
+    local result, err, reporter = play(t, world, function(r)
+      r:step("set", function()
+        put(1)
+      end)
+    end)
+    t.equal(err, nil, result)
+    t.equal(asked, 3)
+    t.equal(world.value, 1)
+    t.equal(last_outcome(reporter), "done")
   end,
 }

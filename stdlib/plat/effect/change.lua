@@ -26,6 +26,7 @@ M.RECOVERY = {
 ---@field overlay? fun(read: table, resp: table): table? how a later read looks after the change
 ---@field diff? fun(resp: table): table? `{ { path, before, after }, ... }`
 ---@field probe? fun(): boolean? whether it has happened, for class "probed"
+---@field reread? fun(): any reads what the change's answer was, for a body that is entered again
 ---@field planned? any what a plan goes on with when nothing predicts
 
 --- Checks a change as an API module wrote it and gives it its key.
@@ -40,7 +41,7 @@ function M.new(step, req)
   elseif type(given.text) ~= "string" or type(req.op) ~= "string" or not req.target then
     fault.raise("bug", about, { msg = "a change needs op, target and a text for people" })
   end
-  local ok, args = pcall(json.encode, given.args or {})
+  local ok, args = pcall(json.encode, given.args or {}, { secrets = "reference" })
   if not ok then
     fault.raise(
       "bug",
@@ -70,6 +71,7 @@ function M.new(step, req)
     diff = given.diff,
     planned = given.planned,
     probe = given.probe,
+    reread = given.reread,
   }
 end
 

@@ -29,13 +29,11 @@ local function plain_fault(err)
   return data
 end
 
---- Handles an event.
+--- Returns an event as machines read it.
 ---@param name string
 ---@param e table
-function Events:emit(name, e)
-  if name == "progress" and not self.lines then
-    return
-  end
+---@return table
+function M.data(name, e)
   local data = list.copy(e)
   data.event = name
   data.time = time.rfc3339(time.now())
@@ -46,6 +44,17 @@ function Events:emit(name, e)
   if name == "start" then
     data.schema = M.SCHEMA
   end
+  return data
+end
+
+--- Handles an event.
+---@param name string
+---@param e table
+function Events:emit(name, e)
+  if name == "progress" and not self.lines then
+    return
+  end
+  local data = M.data(name, e)
   if self.lines then
     out.line(json.encode(data))
     return

@@ -48,6 +48,36 @@ function M.of(err, changes)
   return changes == 0 and unchanged(err) or 2
 end
 
+local WORDS = {
+  [0] = "ok",
+  [3] = "suspended",
+  [4] = "unreachable",
+  [6] = "refused",
+  [8] = "compensated",
+  [9] = "compensation failed",
+  [64] = "usage",
+  [75] = "locked",
+  [124] = "deadline",
+}
+
+--- Returns the word for an exit status, as reports and `platrun runs` show it.
+---@param status integer
+---@return string
+function M.word(status)
+  return WORDS[status] or (status > 128 and "cancelled" or "failed")
+end
+
+--- Returns the status that --detailed-exitcode asks for: 0 no change, 1 error, 2 changes.
+---@param status integer
+---@param changes integer planned or made
+---@return integer
+function M.detailed(status, changes)
+  if status ~= 0 then
+    return 1
+  end
+  return changes > 0 and 2 or 0
+end
+
 --- Returns whether a fault means that a target could not be reached.
 ---@param err? plat.Fault
 ---@return boolean

@@ -61,6 +61,17 @@ end
 
 local on = {}
 
+--- Further events, one a file in plat.run.say, loaded when they first come.
+local said = {}
+for _, module in ipairs(require("prim.sys").modules()) do
+  said[module:match("^plat%.run%.say%.([%w_]+)$") or 0] = true
+end
+
+local function say(name)
+  said[name] = require("plat.run.say." .. name)
+  return said[name]
+end
+
 function on.start(self, e)
   local args = {}
   for name, value in pairs(e.args) do
@@ -213,6 +224,9 @@ function on.finish(self, e)
   if e.steps == 0 and not e.fault then
     self:line("nothing to do")
   end
+  if e.fault and not e.plan then
+    say("ending")(self, e)
+  end
   local failed = self.count.failed
   if e.fault and not e.unreachable then
     failed = math.max(failed, 1) -- it failed between its steps
@@ -235,9 +249,9 @@ end
 ---@param name string
 ---@param e table
 function Text:emit(name, e)
-  local fn = on[name]
+  local fn = on[name] or said[name]
   if fn then
-    fn(self, e)
+    (fn == true and say(name) or fn)(self, e)
   end
 end
 

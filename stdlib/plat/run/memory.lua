@@ -1,0 +1,212 @@
+--- What a journal remembers of a run, for the process that goes on with it. Pure.
+
+local M = {}
+
+---@class plat.run.Memory
+---@field header table
+---@field kept table<string, table> by name: the records of type "keep"
+---@field steps table<string, table> by key: { begun, status, value, error, rescued, title }
+---@field changes table<string, table> by key: { intent, outcome }
+---@field undo table[] compensations that are still to be done, oldest first
+---@field known table<string, boolean> ids of all compensations that were ever recorded
+---@field touched table<string, boolean> keys of the steps that changed something
+---@field undo_steps table<string, boolean> keys of the steps that recorded a compensation
+---@field latest table<string, table<string, table>> newest record by type and name
+---@field undoing? table the record of the undo that has begun
+---@field ended? table the end record, if the last process ended in order
+---@field performed integer changes that happened or may have
+---@field last_change integer number of the newest intent, 0 without one
+
+local NAMED = { keep = true, guard = true, request = true, approval = true, lock = true }
+
+local on = {}
+
+function on.run(m, r)
+  m.header = r
+end
+
+function on.resume(m)
+  m.failed = {} -- those that nothing followed are entered again
+  m.ended = nil
+end
+
+local function is_inside(key, outer)
+  return key == outer or key:sub(1, #outer + 1) == outer .. "/"
+end
+
+function on.step(m, r)
+  local step = m.steps[r.key] or { key = r.key, title = r.title, order = r.n }
+  m.steps[r.key] = step
+  step.status = nil
+  for _, failed in ipairs(m.failed) do
+    if not is_inside(failed.key, r.key) and not m.undoing then
+      failed.rescued = true -- the playbook caught the failure and went on
+    end
+  end
+end
+
+function on.step_end(m, r)
+  local step = m.steps[r.key]
+  step.status, step.value, step.error = r.status, r.value, r.error
+  if r.status == "failed" then
+    table.insert(m.failed, step)
+  end
+end
+
+function on.intent(m, r)
+  m.changes[r.key] = { intent = r }
+  m.last_change = r.n
+end
+
+function on.outcome(m, r)
+  m.changes[r.key].outcome = r
+end
+
+function on.no_return(m, r)
+  m.no_return = r.step
+  m.undo = {}
+end
+
+function on.undo(m, r)
+  m.known[r.id], m.undo_steps[r.step] = true, true
+  table.insert(m.undo, { id = r.id, step = r.step, name = r.name, args = r.args })
+end
+
+function on.undo_start(m, r)
+  m.undoing = r
+end
+
+function on.undo_end(m, r)
+  if r.status ~= "failed" then
+    local left = {}
+    for _, entry in ipairs(m.undo) do
+      left[#left + 1] = entry.id ~= r.id and entry or nil
+    end
+    m.undo = left
+  end
+end
+
+on["end"] = function(m, r)
+  m.ended = r
+end
+
+--- Returns the number behind the last bar of a change's key, and what stands before it.
+local function split(key)
+  local base, n = key:match("^(.*)|(%d+)$")
+  return base, math.tointeger(tonumber(n))
+end
+
+--- After an orderly end the next process tries again what failed; a failure that a later attempt
+--- in the same body mended is part of the story and stays.
+local function forget_failures(m)
+  local mended = {}
+  for key, change in pairs(m.changes) do
+    if change.outcome and change.outcome.outcome == "done" then
+      local base, n = split(key)
+      mended[base] = math.max(mended[base] or 0, n)
+    end
+  end
+  for key, change in pairs(m.changes) do
+    local base, n = split(key)
+    if change.outcome and change.outcome.outcome == "failed" and n > (mended[base] or 0) then
+      m.changes[key] = nil
+    end
+  end
+end
+
+local function count(m)
+  m.performed = 0
+  for _, change in pairs(m.changes) do
+    if not change.outcome or change.outcome.outcome ~= "failed" then
+      m.performed = m.performed + 1
+      m.touched[change.intent.step] = true
+    end
+  end
+end
+
+--- Returns what the records of a journal say.
+---@param records table[]
+---@return plat.run.Memory
+function M.read(records)
+  local m = {
+    header = {},
+    steps = {},
+    changes = {},
+    undo = {},
+    undo_steps = {},
+    touched = {},
+    known = {},
+    latest = {},
+    failed = {},
+    last_change = 0,
+  }
+  for name in pairs(NAMED) do
+    m.latest[name] = {}
+  end
+  for _, r in ipairs(records) do
+    if on[r.type] then
+      on[r.type](m, r)
+    end
+    if NAMED[r.type] then
+      m.latest[r.type][r.name] = r
+    end
+  end
+  m.kept = m.latest.keep
+  if m.ended then
+    forget_failures(m)
+  end
+  count(m)
+  return m
+end
+
+--- Returns whether a step was begun, has not ended, and no step around it has.
+local function is_open(m, step)
+  if step.status == "ok" or step.status == "changed" or step.rescued then
+    return false
+  end
+  local outer = step.key:match("^(.*)/[^/]*$")
+  while outer do
+    local around = m.steps[outer]
+    if around and (around.status == "ok" or around.status == "changed") then
+      return false
+    end
+    outer = outer:match("^(.*)/[^/]*$")
+  end
+  return true
+end
+
+--- Returns the steps that were begun and not finished, in the order of their begin.
+---@param m plat.run.Memory
+---@return table[]
+function M.open_steps(m)
+  local found = {}
+  for _, step in pairs(m.steps) do
+    if is_open(m, step) and not step.key:find("^undo:") then
+      found[#found + 1] = step
+    end
+  end
+  table.sort(found, function(a, b)
+    return a.order < b.order
+  end)
+  return found
+end
+
+--- Returns the changes of a step, steps inside it excluded, of which nobody knows what came.
+---@param m plat.run.Memory
+---@param key string of the step
+---@return table[] changes { intent, outcome? }
+function M.dangling(m, key)
+  local found = {}
+  for _, change in pairs(m.changes) do
+    local outcome = change.outcome and change.outcome.outcome
+    if change.intent.step == key and (not outcome or outcome == "unknown") then
+      found[#found + 1] = change
+    end
+  end
+  table.sort(found, function(a, b)
+    return a.intent.n < b.intent.n
+  end)
+  return found
+end
+
+return M

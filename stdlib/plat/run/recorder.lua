@@ -1,0 +1,159 @@
+--- What the door tells of changes, written down: the intent before, the outcome after; and what an
+--- earlier process recorded, told to the door.
+
+local change_data = require("plat.effect.change").data
+local fault = require("plat.fault")
+local json = require("plat.json")
+local settle = require("plat.run.settle")
+local task = require("plat.task")
+
+local M = {}
+
+local MAX_ANSWER = 16 * 1024 -- bytes; a longer one is read again when a resumed run needs it
+
+--- Returns what is kept of a result, for a body that is entered again.
+local function answer_of(change, result)
+  if change.reread or type(result) ~= "table" then
+    return (type(result) ~= "table") and result or nil
+  end
+  local kept
+  if result.status then
+    local headers = result.headers or {}
+    kept = {
+      status = result.status,
+      headers = { ["content-type"] = headers["content-type"] },
+      body = result.body,
+    }
+  else
+    kept = result
+  end
+  local text = fault.try(json.encode, kept, { lossy = true, secrets = "reference" })
+  return text and #text <= MAX_ANSWER and kept or nil
+end
+
+--- Returns the plain data of a fault.
+---@param err plat.Fault
+---@return table
+function M.plain_fault(err)
+  local data = { kind = err.kind, msg = err.msg }
+  for _, field in ipairs({ "op", "target", "object", "code", "reason", "hint", "step", "where" }) do
+    data[field] = err[field]
+  end
+  return data
+end
+
+local function pass_no_return(run, step)
+  local at = step
+  while at do
+    if at.no_return and not run.barriers[at.key] then
+      run.barriers[at.key] = true
+      run:record({ type = "no_return", step = at.key })
+      run.undo, run.passed_no_return = {}, at.key
+    end
+    at = at.parent
+  end
+end
+
+local function count(step, n)
+  step.run.changes = step.run.changes + n
+  step.changes = step.changes + n
+end
+
+local function intent(run, change)
+  local step = task.context()
+  for _, lock in ipairs(run.locks) do
+    lock:check()
+  end
+  if run.limits then
+    run.limits:change(change)
+  end
+  if run.expect then
+    run.expect:change(change)
+  end
+  pass_no_return(run, step)
+  local record = change_data(change)
+  record.type = "intent"
+  run:record(record)
+  run:sync()
+  count(step, 1)
+  run.reporter:emit(
+    "change",
+    { step = step.key, op = change.op, text = change.text, key = change.key }
+  )
+end
+
+local function outcome(run, change, word, err, result, how)
+  local step = task.context()
+  if word == "failed" then
+    count(step, -1)
+  else
+    run.touched[step.key] = true
+    if word == "unknown" then
+      table.insert(run.unsettled, change)
+    end
+  end
+  run:record({
+    type = "outcome",
+    key = change.key,
+    outcome = word,
+    settled = how,
+    answer = not err and word ~= "unknown" and answer_of(change, result) or nil,
+    error = err and M.plain_fault(err) or nil,
+  })
+  if change.recovery == "unknowable" then
+    run:sync() -- nobody could find out again
+  end
+  run.reporter:emit(
+    "outcome",
+    { key = change.key, outcome = word, error = err and err.msg, settled = how }
+  )
+end
+
+--- Returns what a change came to in an earlier process, nil if it is to be performed.
+local function recall(run, change)
+  local known = run.memory and run.memory.changes[change.key]
+  if not known or run.reissued[change.key] then
+    return nil
+  end
+  run.reissued[change.key] = true
+  local word = known.outcome and known.outcome.outcome
+  if word == "done" then
+    task.context().changes = task.context().changes + 1
+    return known.outcome
+  elseif word == "failed" then
+    return known.outcome
+  end
+  local settled, result = settle.dangling(run, change)
+  if settled ~= "done" then
+    run.changes = run.changes - 1 -- it counts when it is performed
+    return nil
+  end
+  local record = { type = "outcome", key = change.key, outcome = "done", settled = "probed" }
+  record.answer = answer_of(change, result)
+  run:record(record)
+  return { outcome = "done", answer = result }
+end
+
+--- Returns what the door tells, and asks, about changes and waits.
+---@param run plat.Run
+---@return table observer
+function M.observer(run)
+  return {
+    recall = function(change)
+      return recall(run, change)
+    end,
+    intent = function(change)
+      intent(run, change)
+    end,
+    outcome = function(...)
+      outcome(run, ...)
+    end,
+    progress = function(text, step)
+      if step then
+        run.reporter:emit("progress", { step = step.key, text = text })
+      end
+    end,
+  }
+end
+
+return M

@@ -1,0 +1,208 @@
+--- What became of a change whose answer never came: after a crash, a lost connection or a cancel.
+--- Settled by its recovery class, before anything else is done; where nobody can tell, a person does.
+
+local fault = require("plat.fault")
+local memory = require("plat.run.memory")
+local out = require("plat.out")
+local task = require("plat.task")
+local tty = require("prim.tty")
+
+local M = {}
+
+local GRACE = 10 -- seconds that settling gets, whatever deadline or cancel is on
+local AGAIN = { 0, 0.5, 2 } -- seconds before each repetition of a repeatable change
+
+-- ---- at once ----
+
+--- Whether an answer or a fault leaves it open what happened.
+---@param result any
+---@param judge fun(result: any): string
+local function repeat_it(change, fn, judge)
+  local last
+  for _, delay in ipairs(AGAIN) do
+    task.sleep(delay)
+    local ok, result = xpcall(fn, fault.from_handler)
+    if ok and judge(result) ~= "unknown" then
+      return judge(result), result
+    end
+    last = ok and { result = result } or { err = result }
+    if not ok and change.surely_not(result) then
+      return "failed", nil, result
+    end
+  end
+  return "unknown", last.result, last.err
+end
+
+local function look(change)
+  local seen = change.probe()
+  if seen == nil then
+    return "unknown"
+  elseif not seen then
+    return "failed"
+  end
+  return "done", change.reread and change.reread() or { status = 200, headers = {}, body = "" }
+end
+
+--- Finds out what became of a change by its class. To be called at once, before a retry, an undo or
+--- the next change.
+---@async
+---@param change plat.Change
+---@param fn function what performs it
+---@param judge fun(result: any): string "done", "failed" or "unknown"
+---@return string outcome
+---@return any result of a change that was done
+---@return plat.Fault? err
+---@return string? how "repeated" or "probed"
+function M.at_once(change, fn, judge)
+  local how = change.recovery == "repeatable" and "repeated" or change.probe and "probed"
+  if not how then
+    return "unknown"
+  end
+  local ok, outcome, result, err = xpcall(task.shield, fault.from_handler, GRACE, function()
+    if how == "repeated" then
+      return repeat_it(change, fn, judge)
+    end
+    return look(change)
+  end)
+  if not ok then
+    return "unknown", nil, outcome -- it could not be seen: the platform does not answer
+  end
+  return outcome, result, err, how
+end
+
+-- ---- after a crash ----
+
+local function question(run, step, change)
+  return {
+    msg = ("nobody can tell whether this happened before the interruption: %s"):format(change.text),
+    hint = ("look, then: platrun resume %s --settle %q if it did, --redo %q if it did not"):format(
+      run.id or "RUN",
+      step,
+      step
+    ),
+    exit = 3,
+    suspend = true,
+    where = "",
+  }
+end
+
+local function ask(run, change, step)
+  if run.options.yes or not (tty.is_tty(0) and tty.is_tty(2)) then
+    return nil
+  end
+  out.err(("step %q: nobody can tell whether this happened before the interruption:"):format(step))
+  local answer = tty.read_line(
+    ("  %s\nDid it happen? yes, no (do it again), or anything else to stop: "):format(change.text)
+  )
+  return ({ y = "done", yes = "done", n = "failed", no = "failed" })[(answer or ""):lower()]
+end
+
+--- Asks a person what became of a change, or stops the run with the question.
+---@async
+---@param run plat.Run
+---@param change table what is known of it
+---@return "done"|"failed"
+function M.person(run, change)
+  local step = change.step
+  if run.redo[step] then
+    return "failed"
+  end
+  local answer = ask(run, change, step)
+  if not answer then
+    local about = { op = change.op, target = change.target, object = change.object }
+    local fields = question(run, step, change)
+    fields.step = step
+    fault.raise("refused", about, fields)
+  end
+  run:record({ type = "settle", step = step, key = change.key, answer = answer, by = run.user })
+  return answer
+end
+
+local function still_running(change)
+  local fs = require("prim.fs")
+  local mark = "PLATRUN_EFFECT=" .. change.key .. "\0"
+  for _, name in ipairs(change.target == "localhost" and fs.list("/proc") or {}) do
+    local environ = name:find("^%d+$") and fs.read("/proc/" .. name .. "/environ")
+    if environ and (environ .. "\0"):find(mark, 1, true) then
+      return name
+    end
+  end
+end
+
+--- Settles a change that an earlier process began, when the body comes to it again.
+---@async
+---@param run plat.Run
+---@param change plat.Change
+---@return string outcome "done" or "failed": to be performed
+---@return any result
+function M.dangling(run, change)
+  local pid = still_running(change)
+  if pid then
+    fault.raise("refused", { op = change.op, target = change.target, object = change.object }, {
+      msg = ("it still runs, as process %s, from before the interruption"):format(pid),
+      hint = "wait for it or end it, then resume",
+    })
+  elseif change.recovery == "repeatable" then
+    return "failed" -- doing it again gives the same end
+  elseif change.probe then
+    local outcome, result = look(change)
+    if outcome ~= "unknown" then
+      return outcome, result
+    end
+  end
+  return M.person(run, change), nil
+end
+
+--- Closes what a body that was entered again did not come to: it looked at the world, and what can
+--- be repeated or seen needs no more. What nobody can see is for a person.
+---@async
+---@param run plat.Run
+---@param step plat.Step
+function M.close_step(run, step)
+  for _, known in ipairs(run.memory and memory.dangling(run.memory, step.key) or {}) do
+    local intent = known.intent
+    if not run.reissued[intent.key] then
+      local answer = "superseded"
+      if intent.recovery == "unknowable" then
+        answer = M.person(run, intent) == "done" and "done" or "failed"
+      end
+      run:record({ type = "outcome", key = intent.key, outcome = answer, settled = "person" })
+    end
+  end
+end
+
+--- Stops a run at whose end a step of before was never come to: what decides which steps exist must
+--- go through run:keep.
+---@async
+---@param run plat.Run
+function M.close_run(run)
+  if not run.memory then
+    return
+  end
+  for _, step in ipairs(memory.open_steps(run.memory)) do
+    if not run.entered[step.key] then
+      local changes = {}
+      for _, known in pairs(run.memory.changes) do
+        if known.intent.step == step.key then
+          changes[#changes + 1] = ("%s: %s"):format(
+            known.outcome and known.outcome.outcome or "unknown",
+            known.intent.text
+          )
+        end
+      end
+      fault.raise("refused", { op = "resume" }, {
+        msg = ("the step %q was begun before the interruption, and now nothing led to it"):format(
+          step.key
+        ),
+        detail = #changes > 0 and changes or { "it had changed nothing" },
+        hint = ("look, then: platrun resume %s --settle %q"):format(run.id or "RUN", step.key),
+        exit = 3,
+        suspend = true,
+        step = step.key,
+        where = "",
+      })
+    end
+  end
+end
+
+return M
