@@ -19,6 +19,8 @@ local TOP = {
   environment = { type = "string" },
   protected = { type = "boolean" },
   approvals = { type = "table" },
+  change_window = { type = "table" },
+  freeze = { type = "table" },
   clusters = { type = "table" },
   dremio = { type = "table" },
 }
@@ -133,6 +135,15 @@ function File:approvals(value, path)
   return approvals
 end
 
+--- Checks one rule about when changes may be made.
+function File:policy(key, value, path)
+  local problem = require("plat.inventory.policy")[key .. "_problem"](value)
+  if problem then
+    local deeper = problem:match("^([%w_]+): ")
+    self:fail(deeper and join(path, deeper) or path, ("%s: %s"):format(path[#path], problem))
+  end
+end
+
 function File:cluster(name, value, path)
   local cluster = self:fields(value, CLUSTER, path)
   if cluster.approvals then
@@ -177,13 +188,20 @@ end
 --- Reads the `platrun:` key of one file.
 ---@param value any
 ---@param file { name: string, text: string, dir: string }
----@return table services `{ sandbox, environment, protected, clusters, dremio }`, all optional
+---@return table services `{ sandbox, environment, protected, change_window, freeze, clusters,
+---  dremio }`, all optional
 function M.read(value, file)
   local self = setmetatable({ name = file.name, text = file.text, dir = file.dir }, File)
   local path = { "platrun" }
   local out = self:fields(value, TOP, path)
   if out.approvals then
     out.approvals = self:approvals(out.approvals, join(path, "approvals"))
+  end
+  if out.change_window then
+    self:policy("window", out.change_window, join(path, "change_window"))
+  end
+  if out.freeze then
+    self:policy("freeze", out.freeze, join(path, "freeze"))
   end
   if out.clusters then
     out.clusters = self:entries(out.clusters, join(path, "clusters"), "cluster")
@@ -209,9 +227,19 @@ function M.merge(base, more)
   return out
 end
 
+--- Returns whether the environment is protected: where it does not say so itself, production is.
+local function is_protected(services)
+  if services.protected ~= nil then
+    return services.protected
+  end
+  local name = (services.environment or ""):lower()
+  return name == "production" or name == "prod"
+end
+
 --- Checks what only the whole inventory can tell, and fills in defaults.
 ---@param services table
 function M.finish(services)
+  services.protected = is_protected(services)
   for name, entry in pairs(services.dremio or {}) do
     for key, decl in pairs(DREMIO) do
       if entry[key] == nil then
