@@ -66,6 +66,51 @@ function M.plan_wait(text)
   end
 end
 
+--- Calls a function that only looks at what is there now: in plan mode nothing that it reads ends
+--- the step's body. For waits, which show the present state.
+---@async
+---@param fn function
+---@return any ... what `fn` returns
+function M.glance(fn, ...)
+  if state.plan then
+    return state.plan:glance(fn, ...)
+  end
+  return fn(...)
+end
+
+--- Says that a planned wait has come to its end, and how later reads look then.
+---@param target string
+---@param overlay fun(read: table, resp: table): table?
+function M.plan_reached(target, overlay)
+  if state.plan then
+    state.plan:reached(target, overlay)
+  end
+end
+
+--- Returns the changes that a plan holds for an object, nil if there are none.
+---@param target string
+---@param object string
+---@return plat.Change[]?
+function M.planned_changes(target, object)
+  return state.plan and state.plan:planned(target, object) or nil
+end
+
+--- Ends the step's body of a plan: what follows depends on what only a real run can know.
+---@param why string
+function M.plan_cut(why)
+  if state.plan then
+    state.plan:cut(why)
+  end
+end
+
+--- Tells the plan that a step has given a value to what follows.
+---@param key string the step's
+function M.plan_returned(key)
+  if state.plan then
+    state.plan:returned(key)
+  end
+end
+
 --- Says what a running wait sees, for the progress line.
 ---@param text string
 function M.progress(text)
@@ -227,6 +272,16 @@ local function pass_change(req, fn)
   end)
 end
 
+--- Performs a read; in plan mode its answer is how the world would look. A dry run asks what the
+--- world is now.
+local function read(req, ask, ...)
+  if not state.plan or req.dry_run then
+    return ask(...)
+  end
+  state.plan:before_read(req)
+  return state.plan:read(req, ask(...))
+end
+
 -- ---- the door's faces ----
 
 ---@class plat.effect.HttpRequest
@@ -248,6 +303,7 @@ end
 ---@field upgrade? boolean
 ---@field retry? boolean false: never ask again
 ---@field read? string the reason why this is a read; it must be declared
+---@field dry_run? boolean a read that asks what a change would do
 ---@field housekeeping? string why platrun does this for itself; it must be declared
 ---@field change? table see plat.effect.change
 
@@ -261,8 +317,7 @@ function M.http(req)
   req.url = wire.full_url(req)
   out.debug(3, ("%s %s %s"):format(req.target or "-", req.method, req.url))
   if SAFE[req.method] and not req.upgrade and not req.change and not req.housekeeping then
-    local resp = wire.ask_patiently(state, req)
-    return state.plan and state.plan:read(req, resp) or resp
+    return read(req, wire.ask_patiently, state, req)
   end
   if req.read then
     local declared = find_declared(reads, req)
@@ -271,7 +326,7 @@ function M.http(req)
         msg = ("%s %s is not declared as a read"):format(req.method, req.url),
       })
     end
-    return wire.ask(state, req, declared)
+    return read(req, wire.ask, state, req, declared)
   end
   if req.housekeeping then
     return keep_house(req)
@@ -301,7 +356,7 @@ end
 --- Runs a local program.
 ---@async
 ---@param req { argv: string[], opts: table?, op: string?, read: string?, housekeeping: string?,
----  change: table? }
+---  change: table?, neutral: boolean? } neutral: what a plan changes does not matter to this read
 ---@return table output `{ code, signal, stdout, stderr }`
 function M.proc(req)
   req.target = req.target or "localhost"
@@ -315,7 +370,7 @@ function M.proc(req)
     return fault.must(wire.about(req), require("prim.proc").run(req.argv, opts))
   end
   if req.read then
-    return run()
+    return read(req, run)
   elseif req.housekeeping then
     if not env.is_stdlib(2) then
       error("only the standard library may call a program housekeeping", 2)

@@ -7,6 +7,7 @@ local hash = require("plat.hash")
 local json = require("plat.json")
 local task = require("plat.task")
 local time = require("plat.time")
+local unknown = require("plat.effect.unknown")
 
 local M = {}
 
@@ -114,6 +115,7 @@ local function change_of(method, url, opts, body)
     args = { method = method, url = url, body = body and hash.digest("sha256", body) or nil },
     recovery = opts.recovery or (REPEATABLE[method] and "repeatable" or "unknowable"),
     planned = opts.planned,
+    veiled = true,
   }
 end
 
@@ -163,7 +165,7 @@ function M.request(method, url, opts)
     retry = opts.retry,
     change = not READS[method] and change_of(method, url, opts, body) or nil,
   })
-  if type(resp) ~= "table" or not resp.status then
+  if type(resp) ~= "table" or unknown.is(resp) or not resp.status then
     return resp -- a plan's own value
   end
   if resp.status >= 400 and not opts.any_status then
@@ -257,7 +259,7 @@ function M.wait_for(url, opts, accept)
   end
   local deadline, good = time.mono() + opts.within, 0
   if effect.planning() then
-    local ok, why = look(url, opts.request, accept)
+    local ok, why = effect.glance(look, url, opts.request, accept)
     effect.plan_wait(("%s: %s%s"):format(url, ok and "good: " or "now: ", why))
     return
   end

@@ -3,6 +3,7 @@
 local check = require("plat.check")
 local fault = require("plat.fault")
 local prim = require("prim.json")
+local unknown = require("plat.effect.unknown")
 
 local M = {}
 
@@ -47,6 +48,7 @@ end
 function M.encode(value, opts)
   local ok, text = pcall(prim.encode, value, opts and ENCODE(opts))
   if not ok then
+    unknown.refuse(value) -- a plan's: that ends the body instead
     error(text, 2)
   end
   return text

@@ -107,7 +107,6 @@ end
 function M.run(argv, opts)
   check_argv("proc.run", argv)
   opts = RUN(opts)
-  local planned = opts.planned
   local out = effect.proc({
     argv = argv,
     opts = prim_opts(opts),
@@ -117,7 +116,8 @@ function M.run(argv, opts)
       text = opts.text or "run " .. show(argv),
       args = { argv = list.copy(argv), cwd = opts.cwd },
       recovery = opts.recovery,
-      planned = planned,
+      planned = opts.planned,
+      veiled = true,
     },
   })
   if effect.planning() then

@@ -40,7 +40,7 @@ function M.watch(about, opts, read)
   local deadline = time.mono() + opts.within
   local delay, good, last = FIRST_DELAY, 0, nil
   while true do
-    local seen = look(read)
+    local seen = effect.glance(look, read)
     if effect.planning() then
       effect.plan_wait(("%s; now: %s"):format(opts.what, seen.text))
       return seen

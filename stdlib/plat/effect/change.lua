@@ -3,6 +3,7 @@
 local fault = require("plat.fault")
 local hash = require("plat.hash")
 local json = require("plat.json")
+local unknown = require("plat.effect.unknown")
 
 local M = {}
 
@@ -22,12 +23,14 @@ M.RECOVERY = {
 ---@field text string one line for people
 ---@field args table plain data
 ---@field recovery string repeatable, probed or unknowable
----@field predict? fun(): table? the answer that the change would have, without changing anything
+---@field predict? fun(): table?, boolean? the answer that the change would have, without changing
+---  anything; nil and true: not known, but it changes its object only
 ---@field overlay? fun(read: table, resp: table): table? how a later read looks after the change
 ---@field diff? fun(resp: table): table? `{ { path, before, after }, ... }`
 ---@field probe? fun(): boolean? whether it has happened, for class "probed"
 ---@field reread? fun(): any reads what the change's answer was, for a body that is entered again
 ---@field planned? any what a plan goes on with when nothing predicts
+---@field veiled? boolean without `planned` a plan goes on until somebody looks into the answer
 
 --- Checks a change as an API module wrote it and gives it its key.
 ---@param step { key: string, counts: table<string, integer> }
@@ -41,6 +44,7 @@ function M.new(step, req)
   elseif type(given.text) ~= "string" or type(req.op) ~= "string" or not req.target then
     fault.raise("bug", about, { msg = "a change needs op, target and a text for people" })
   end
+  unknown.refuse(given.args)
   local ok, args = pcall(json.encode, given.args or {}, { secrets = "reference" })
   if not ok then
     fault.raise(
@@ -70,6 +74,7 @@ function M.new(step, req)
     overlay = given.overlay,
     diff = given.diff,
     planned = given.planned,
+    veiled = given.veiled,
     probe = given.probe,
     reread = given.reread,
   }

@@ -138,6 +138,7 @@ function M.run(spec, cluster, about)
     target = about.target,
     op = "k8s.credentials",
     read = "credential plugin of a kubeconfig: prints credentials",
+    neutral = true,
   })
   if not out then
     local path = env.PATH or sys.getenv("PATH") or "(empty)"
