@@ -29,6 +29,7 @@ local M = {
 }
 
 M.undo = executors.undo
+M.undo_within = "30m"
 
 --- Returns how many executors there shall be and where the number comes from. Pure.
 function M.choose(args, conf, now)
@@ -55,9 +56,10 @@ function M.run(run, args)
     return fleet.api:status()
   end)
   local look = fleet:look(LEAVE)
-  local before = run:keep("executors before", function()
-    return look.replicas
+  local plan = run:keep("plan", function() -- what decides which steps there are, also when resumed
+    return { before = look.replicas, change = executors.compare(look, want) }
   end)
+  local before, change = plan.before, plan.change
 
   run:guard("minimum", function()
     return want >= fleet.min, ("%d is below the inventory's minimum of %d"):format(want, fleet.min)
@@ -68,7 +70,6 @@ function M.run(run, args)
   run:guard("nothing else in progress", function()
     return look.moving == nil, look.moving
   end)
-  local change = executors.compare(look, want)
   if change == "grow" or change == "shrink" then
     run:guard("both sides agree", function()
       return executors.agree(look, want)
@@ -91,7 +92,7 @@ function M.run(run, args)
     end)
   end
 
-  for last = look.replicas - 1, change == "shrink" and want or look.replicas, -1 do
+  for last = before - 1, change == "shrink" and want or before, -1 do
     local name = fleet:names(last, last)[1] -- a StatefulSet removes its highest ordinal first
     run:step("retire " .. name, function(step)
       fleet:undo(step, before)

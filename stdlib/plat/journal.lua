@@ -29,19 +29,11 @@ M.summary, M.running, M.SCHEMA = files.summary, files.running, files.SCHEMA
 local Journal = { __name = "plat.Journal" }
 Journal.__index = Journal
 
---- Returns a fresh id: time, name, and by chance or number what keeps it apart from others.
-local function new_id(name, chance)
-  local stamp = time.date("!%Y%m%d-%H%M%S", time.now())
-  local base = ("%s-%s"):format(stamp, name:gsub("[^%w_.-]", "-"))
-  if chance then
-    return base .. "-" .. hash.digest("sha256", hash.random(16)):sub(1, 4)
-  end
-  local id, n = base, 1
-  while fs.stat(files.dir() .. "/" .. id) do -- a sandbox's runs are the same in each repetition
-    n = n + 1
-    id = base .. "-" .. n
-  end
-  return id
+--- Returns a fresh id: real time, also in a sandbox, so that the newest run is the last by name.
+local function new_id(name)
+  local stamp = time.date("!%Y%m%d-%H%M%S", require("prim.time").real())
+  local chance = hash.digest("sha256", hash.random(16)):sub(1, 4)
+  return ("%s-%s-%s"):format(stamp, name:gsub("[^%w_.-]", "-"), chance)
 end
 
 --- Returns a journal that is made when the first record comes.
@@ -49,7 +41,7 @@ end
 ---@param opts { name: string, sync: boolean } sync: false in a sandbox: written, never waited for
 ---@return plat.Journal
 function M.new(header, opts)
-  local id = new_id(opts.name, opts.sync)
+  local id = new_id(opts.name)
   return setmetatable({
     id = id,
     dir = files.dir() .. "/" .. id,
@@ -116,11 +108,17 @@ function M.open(id, opts)
   text = files.text(id) -- again: its holder may just have ended
   local content = files.parse(text)
   local header = content.records[1]
-  if content.problem or not header then
+  if not content.problem and not header then
+    self.lock:close()
+    fault.raise("usage", { op = "resume", object = id }, {
+      msg = "it was killed before its first record was written: it had done nothing",
+      hint = ("start it anew; rm -r %s removes what is left of it"):format(self.dir),
+      where = "",
+    })
+  elseif content.problem then
     self.lock:close()
     fault.raise("parse", { op = "journal", object = self.dir .. "/journal.jsonl" }, {
-      msg = content.problem and ("line %d: %s"):format(content.line, content.problem)
-        or "it is empty",
+      msg = ("line %d: %s"):format(content.line, content.problem),
       hint = content.newer and "use that version of platrun"
         or "nobody can tell what was done: look at the platform, then start a new run",
       where = "",

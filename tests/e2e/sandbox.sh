@@ -67,10 +67,17 @@ play executors=9 --fault no-capacity
 expect "no capacity: refused before any change" 6 'changed=0' 'new executors'
 check "it names the shortage" grep -q '4 cpu, 16Gi memory' <<<"$err"
 play executors=4 --fault image-pull
-expect "an image that is not there" 2 'failed +step' '^failed: .*image .*cannot be pulled'
+expect "an image that is not there: undone" 8 'undone: 1 of 1' '^failed: .*image .*cannot be pulled'
 check "the first line names the image" grep -qE '^failed: .*dremio-oss' <<<"$err"
-play executors=4
-expect "without the fault the next run completes it" 0
+check "three executors are left" test "$(executors)" -eq 3
+play executors=4 --fault image-pull --no-undo
+expect "--no-undo leaves it as it is" 2 'then: platrun resume' '^failed: .*image'
+hour=$((hour + 2))
+run resume --sandbox-time "$(at)"
+expect "without the fault a resume completes it" 0 'changed +step +grow from 3 to 4'
+check "four executors" test "$(executors)" -eq 4
+run resume
+expect "what has ended cannot be resumed" 64 '' 'nothing to go on with'
 reset
 play executors=4 --fault api-503:3
 expect "a few 503 are outlived" 0
@@ -129,13 +136,16 @@ play executors=5
 expect "a torn last line of the log is cut off" 0
 check "and is gone" test "$(grep -c half "$sandbox/world.log")" -eq 0
 
-# The same seed, the same bytes.
+# The same seed, the same bytes; but each run has an id of its own.
+strip_id() {
+    sed 's/"run":"[^"]*",//'
+}
 for i in 1 2; do
     reset
     play executors=6 -o jsonl --fault slow:40
-    echo "$out" >"$work/events.$i"
+    strip_id <<<"$out" >"$work/events.$i"
     play executors=3 -o jsonl --fault query:7
-    echo "$out" >>"$work/events.$i"
+    strip_id <<<"$out" >>"$work/events.$i"
     cp "$sandbox/world.log" "$work/world.$i"
     cp "$sandbox/snapshot.json" "$work/snapshot.$i"
 done

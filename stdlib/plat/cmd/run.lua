@@ -88,6 +88,23 @@ local function help(playbook)
   return table.concat(lines, "\n")
 end
 
+--- Starts a run; with --resume-or-start goes on with the one that was interrupted.
+local function start(playbook, args, opts)
+  local again = require("plat.run.again")
+  local dangling = not opts.check and again.dangling(playbook)
+  if dangling and opts.resume_or_start then
+    return again.resume(dangling, opts, { closed = {}, redo = {} }, args)
+  elseif dangling and out.verbosity() >= 0 then
+    out.warn(
+      ("run %s of this playbook was not finished: platrun resume %s, or --abandon"):format(
+        dangling,
+        dangling
+      )
+    )
+  end
+  return require("plat.run.session").run({ playbook = playbook, args = args, opts = opts })
+end
+
 local function run_playbook(words, opts)
   local path = table.remove(words, 1)
   if not path then
@@ -103,7 +120,7 @@ local function run_playbook(words, opts)
     out.line(path .. ": ok")
     return 0
   end
-  return require("plat.run.session").run({ playbook = playbook, args = args, opts = opts })
+  return start(playbook, args, opts)
 end
 
 M.summary = "run a playbook (the word `run` may be left out)"

@@ -260,6 +260,7 @@ function M.summary(id)
     path = (head.playbook or {}).path,
     status = ended and last.status or word,
     exit = ended and last.exit or nil,
+    resumable = ended and last.resumable or nil,
     start = head.t,
     finish = ended and last.t or nil,
     user = head.user,

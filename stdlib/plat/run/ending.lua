@@ -87,7 +87,7 @@ end
 
 --- Undoes what a failed run did, if anything can and may be undone.
 local function compensate(run, err, base)
-  if run.planning or #run.undo == 0 then
+  if run.planning or #run.undo == 0 or run.changes == 0 then
     return nil
   elseif run.options.no_undo then
     return { skipped = "--no-undo" }
@@ -118,7 +118,8 @@ local function is_resumable(run, status, undone)
   elseif status == 3 or status == 9 then
     return true
   end
-  return run.changes > 0 and not (undone and undone.done == undone.count)
+  local all_undone = undone and undone.done and undone.done == undone.count
+  return run.changes > 0 and not all_undone
 end
 
 local function release_locks(run, suspend)

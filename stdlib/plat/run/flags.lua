@@ -54,7 +54,10 @@ return {
     help = "instead of the platrun.conf that is searched for",
   },
   { "--no-undo", help = "when the run fails leave things as they are; it can be resumed" },
-  { "--resume-or-start", help = "go on with the interrupted run of this playbook, if there is one" },
+  {
+    "--resume-or-start",
+    help = "go on with the interrupted run of this playbook, if there is one",
+  },
   { "--syntax-check", help = "load the playbook and check its arguments, no more" },
   { "--cron", help = "for cron: quiet on success, never on the sandbox by mistake" },
   { "--yes", "-y", help = "do not ask, except where something may be lost" },

@@ -191,6 +191,19 @@ function M.open_steps(m)
   return found
 end
 
+--- Returns how many changes of a step, steps inside it excluded, happened or may have.
+---@param m plat.run.Memory
+---@param key string of the step
+---@return integer
+function M.changes_of(m, key)
+  local n = 0
+  for _, change in pairs(m.changes) do
+    local failed = change.outcome and change.outcome.outcome == "failed"
+    n = n + (change.intent.step == key and not failed and 1 or 0)
+  end
+  return n
+end
+
 --- Returns the changes of a step, steps inside it excluded, of which nobody knows what came.
 ---@param m plat.run.Memory
 ---@param key string of the step

@@ -117,15 +117,12 @@ local function recall(run, change)
   end
   run.reissued[change.key] = true
   local word = known.outcome and known.outcome.outcome
-  if word == "done" then
-    task.context().changes = task.context().changes + 1
-    return known.outcome
-  elseif word == "failed" then
+  if word == "done" or word == "failed" then
     return known.outcome
   end
   local settled, result = settle.dangling(run, change)
   if settled ~= "done" then
-    run.changes = run.changes - 1 -- it counts when it is performed
+    count(task.context(), -1) -- it counts when it is performed
     return nil
   end
   local record = { type = "outcome", key = change.key, outcome = "done", settled = "probed" }

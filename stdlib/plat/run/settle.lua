@@ -164,7 +164,7 @@ function M.close_step(run, step)
     if not run.reissued[intent.key] then
       local answer = "superseded"
       if intent.recovery == "unknowable" then
-        answer = M.person(run, intent) == "done" and "done" or "failed"
+        answer = M.person(run, intent)
       end
       run:record({ type = "outcome", key = intent.key, outcome = answer, settled = "person" })
     end

@@ -3,6 +3,7 @@
 
 local check = require("plat.check")
 local fault = require("plat.fault")
+local memory = require("plat.run.memory")
 local prove = require("plat.run.prove")
 local settle = require("plat.run.settle")
 local task = require("plat.task")
@@ -58,7 +59,7 @@ local function open(self, parent, title, key, kind)
     parent = parent,
     depth = parent and parent.depth + 1 or 0,
     counts = {},
-    changes = 0, -- performed or under way, those of inner steps included
+    changes = self.memory and memory.changes_of(self.memory, key) or 0, -- inner ones included
     at = time.mono(),
   }, Step)
   self.open[key] = true
