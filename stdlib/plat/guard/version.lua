@@ -218,8 +218,10 @@ end
 function M.decide(from, to, allowed, what)
   local old, new = M.parse(from), M.parse(to)
   if not old or not new then
-    local side = old and "wanted" or "present"
-    local text = old and to or from
+    local side, text = "present", from
+    if old then
+      side, text = "wanted", to
+    end
     return false,
       text == nil and ("the %s version of %s is not known"):format(side, what)
         or ("the %s version of %s, %q, is none"):format(side, what, tostring(text))

@@ -45,7 +45,7 @@ function M.decide(items, what, now)
       or "one without a name"
   end
   return false,
-    ("%d %s running: %s"):format(#items, what, base.some(names)),
+    ("%s are running: %s"):format(what, base.some(names)),
     "wait until they end, or stop them; then run this again"
 end
 
