@@ -16,6 +16,7 @@ local time = require("plat.time")
 local M = {}
 
 local ROOM = 64 * 1024 -- bytes that are reserved at a time
+local MAKING = 10 -- seconds to make the directory of a run
 local OUTCOME = 24 * 1024 -- bytes that are free behind each intent, for what came of it
 
 M.dir, M.ids, M.find, M.verify = files.dir, files.ids, files.find, files.verify
@@ -141,10 +142,24 @@ function M.open(id, opts)
   return self
 end
 
---- Makes the run's directory and writes the header.
+local function wake(self)
+  local waiting = self.waiting
+  self.waiting = {}
+  for _, gate in ipairs(waiting) do
+    gate:open()
+  end
+end
+
+local function wait(self)
+  local gate = prim.gate()
+  table.insert(self.waiting, gate)
+  fault.must({ op = "journal", object = self.dir }, gate:wait())
+end
+
+--- Makes the run's directory and writes the header. Others wait meanwhile.
 local function make(self)
   local header = self.header
-  self.header = nil
+  self.making = true
   local ok, err = fault.try(function()
     state.make_dir(files.dir())
     state.new_dir(self.dir)
@@ -157,6 +172,8 @@ local function make(self)
     end
     return true
   end)
+  self.header, self.making = nil, false
+  wake(self)
   if not ok then
     err.msg = "the run cannot be recorded, so it does not begin: " .. err.msg
     err.hint = err.hint or "make room, or choose another place with PLATRUN_RUNS_DIR"
@@ -194,8 +211,11 @@ end
 ---@async
 ---@param record table `{ type = ... }`, plain data; secrets by reference
 function Journal:append(record)
+  while self.making do
+    wait(self)
+  end
   if self.header then
-    make(self)
+    task.shield(MAKING, make, self)
   elseif self.broken then
     error(self.broken, 0)
   end
@@ -223,11 +243,7 @@ local function flush(self)
     self.broken = self.broken
       or fault.new("io", { op = "journal", object = self.dir }, { msg = err.msg, code = err.code })
   end
-  local waiting = self.waiting
-  self.waiting = {}
-  for _, gate in ipairs(waiting) do
-    gate:open()
-  end
+  wake(self)
 end
 
 --- Waits until everything that was appended is on the disk. What becomes ready in one turn of the
@@ -242,9 +258,7 @@ function Journal:commit()
       self.flushing = true
       prim.spawn(flush, self) -- runs in the next turn; no cancel of ours reaches it
     end
-    local gate = prim.gate()
-    table.insert(self.waiting, gate)
-    fault.must({ op = "journal", object = self.dir }, gate:wait())
+    wait(self)
   end
 end
 

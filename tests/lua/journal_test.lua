@@ -147,6 +147,15 @@ return {
       j:close()
     end)
   end,
+  ["many begin a run at once: one header"] = function(t)
+    with_journal(t, function(j)
+      task.each({ 1, 2, 3, 4 }, {}, function(i)
+        j:append({ type = "step", key = "s" .. i })
+      end)
+      j:close()
+      t.equal(files.verify(j.id), { state = "unfinished", msg = "5 records", records = 5 })
+    end)
+  end,
   ["a sandbox's journal is written and not synced"] = function(t)
     with_journal(t, function(j)
       j:append({ type = "keep", name = "a", value = 0 })
