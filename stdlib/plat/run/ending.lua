@@ -87,7 +87,8 @@ end
 
 --- Undoes what a failed run did, if anything can and may be undone.
 local function compensate(run, err, base)
-  if run.planning or #run.undo == 0 or run.changes == 0 then
+  local begun = run.memory and run.memory.undoing -- perhaps killed behind the last of them
+  if run.planning or not begun and (#run.undo == 0 or run.changes == 0) then
     return nil
   elseif run.options.no_undo then
     return { skipped = "--no-undo" }
