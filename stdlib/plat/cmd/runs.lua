@@ -10,7 +10,6 @@ local list = require("plat.list")
 local out = require("plat.out")
 local runs = require("plat.runs")
 local tell = require("plat.runs.tell")
-local time = require("plat.time")
 
 local SHOWN = 20 -- runs in a list, unless -n says more
 

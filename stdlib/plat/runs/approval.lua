@@ -91,8 +91,8 @@ function M.decider(decision)
   return who.text(decision) .. stated
 end
 
---- Returns who started a run, as its header and the first process that asked say it. Whoever resumed
---- it since did not: two people can see a run with two approvals through. Pure.
+--- Returns who started a run, as its header and the first process that asked say it. Whoever
+--- resumed it since did not: two people can see a run with two approvals through. Pure.
 ---@param records table[]
 ---@return plat.runs.Who[]
 function M.starters(records)

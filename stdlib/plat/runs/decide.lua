@@ -150,8 +150,8 @@ function M.decide(word, granted, opts)
   return runs.read(run.id)
 end
 
---- Returns the id of the only run that waits for a decision. Raises kind "usage" when there is none,
---- or more than one.
+--- Returns the id of the only run that waits for a decision. Raises kind "usage" when there is
+--- none, or more than one.
 ---@return string id
 function M.only_waiting()
   local found = {}

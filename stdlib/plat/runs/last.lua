@@ -1,5 +1,5 @@
---- The last success of a playbook and how long ago it was: for monitoring. A job that silently stopped
---- to run is the commonest failure.
+--- The last success of a playbook and how long ago it was: for monitoring. A job that silently
+--- stopped to run is the commonest failure.
 
 local clock = require("prim.time")
 local runs = require("plat.runs")

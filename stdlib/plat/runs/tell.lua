@@ -282,7 +282,7 @@ local function undo(page, s)
   end
 end
 
---- Returns the text of a failure without the trace of calls: that is for whoever mends the playbook.
+--- Returns the text of a failure without the trace of calls, which stays in the log.
 local function without_trace(text)
   return (text:gsub("\n%s*stack traceback:.*$", ""):gsub("%s+$", ""))
 end

@@ -46,18 +46,17 @@ function M.text(who)
   return who.host and ("%s on %s"):format(name, who.host) or name
 end
 
---- Returns whether two may be one person. In doubt they are: an account without a trace of who is
+--- Returns whether two may be one person. Who logged in decides, where that is known of both: a name
+--- in the environment can be forged. In doubt they are one: an account without a trace of who is
 --- behind it is everybody who can become it. Pure.
 ---@param a plat.runs.Who
 ---@param b plat.runs.Who
 ---@return boolean
 function M.same(a, b)
-  if M.person(a) == M.person(b) then
-    return true
-  end
-  local logins = a.login_uid and b.login_uid and a.host == b.host
-  if logins then
+  if a.login_uid and b.login_uid and a.host == b.host then
     return a.login_uid == b.login_uid
+  elseif M.person(a) == M.person(b) then
+    return true
   end
   return a.user == b.user and (a.sudo_user == nil or b.sudo_user == nil)
 end

@@ -99,7 +99,7 @@ local function tell_all(conf, body)
   return sent, failed
 end
 
---- Returns whether an earlier process of this run has sent it: the playbook runs from its top again.
+--- Returns whether an earlier process of this run has sent it: the playbook is run from its top.
 local function was_sent(run, text, level)
   for _, record in ipairs((run.journal or {}).records or {}) do
     local n = record.type == "note" and record.notify
@@ -111,8 +111,9 @@ local function was_sent(run, text, level)
 end
 
 --- Tells people something: the program `notify:` of platrun.conf gets it as JSON on its standard
---- input, the addresses `notify_url:` by POST. Nobody who cannot be told fails the run: it is warned
---- of and recorded. A plan lists it, a sandbox does not send it, a resumed run does not send it again.
+--- input, the addresses `notify_url:` by POST. Nobody who cannot be told fails the run: it is
+--- warned of and recorded. A plan lists it, a sandbox does not send it, and a resumed run does not
+--- send it again.
 ---@async
 ---@param run plat.Run
 ---@param text string
