@@ -160,7 +160,7 @@ return {
       { name = "c", used = 80, size = 100 },
     }
     yes(t, capacity.decide_members(three, { "a" }, 0.8))
-    no(t, "the 2 members that stay would be 80 %% full, at most 79 %%", "add a node")(
+    no(t, "the 2 members left would be 80 %% full, at most 79 %%", "add a node")(
       capacity.decide_members(three, { "a" }, 0.79)
     )
     no(t, "no member would be left")(capacity.decide_members(three, { "a", "b", "c" }, 1))
@@ -301,7 +301,7 @@ return {
     local pods = { pod("web-1", "n1", "1Gi") }
     yes(t, cluster.decide_budgets({ budget(1) }, pods, 1))
     yes(t, cluster.decide_budgets({ budget(0, 1, { matchLabels = { app = "db" } }) }, pods, 1))
-    no(t, "budget web allows 0 disruptions now, 1 are needed %(2 of 3 pods healthy%)")(
+    no(t, "budget web allows 0 disruptions now, not 1 %(2 of 3 pods healthy%)")(
       cluster.decide_budgets({ budget(0) }, pods, 1)
     )
     local expression = { key = "app", operator = "NotIn", values = { "db" } }

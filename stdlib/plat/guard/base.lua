@@ -159,6 +159,14 @@ function M.some(names)
   return ("%s and %d more"):format(table.concat(names, ", ", 1, 6), #names - 6)
 end
 
+--- Returns a number of things for a message: "1 node", "2 nodes".
+---@param n integer
+---@param noun string
+---@return string
+function M.plural(n, noun)
+  return ("%d %s%s"):format(n, noun, n == 1 and "" or "s")
+end
+
 --- Returns a share of one from "25%", nil if it is none between 0 and 100.
 ---@param v any
 ---@return number?

@@ -82,7 +82,7 @@ function M.decide_deletions(count, max)
   end
   local which = names and (": " .. base.some(names)) or ""
   return false,
-    ("%d objects would be deleted, at most %d may be%s"):format(n, max, which),
+    ("%s would be deleted, at most %d may be%s"):format(base.plural(n, "object"), max, which),
     limit.HINT
 end
 

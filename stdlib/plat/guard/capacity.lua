@@ -68,8 +68,8 @@ function M.decide_members(members, leaving, max)
     return true
   end
   return false,
-    ("the %d members that stay would be %s full, at most %s is allowed"):format(
-      left,
+    ("the %s left would be %s full, at most %s is allowed"):format(
+      base.plural(left, "member"),
       base.percent(used / size),
       base.percent(max)
     ),
@@ -167,10 +167,10 @@ function M.decide_nodes(nodes, pods, leaving, template, count)
       return pod.metadata.name
     end)
     return false,
-      ("%d of %d pods find no room on the %d nodes that stay: %s"):format(
+      ("%d of %s find no room on the %s that stay: %s"):format(
         #left,
-        #homeless,
-        #stay,
+        base.plural(#homeless, "pod"),
+        base.plural(#stay, "node"),
         base.some(names)
       ),
       HINT
@@ -228,7 +228,8 @@ local function look_at_nodes(opts)
   end
   local quotas = client:list("resourcequotas", opts.namespace or client.namespace)
   local over = capacity.over_quota(quotas, opts.template, opts.count)
-  return over == nil, over and ("%d new pods are over %s"):format(opts.count, over)
+  return over == nil,
+    over and ("%s would be over %s"):format(base.plural(opts.count, "new pod"), over)
 end
 
 --- Makes the guard; see plat.guard.

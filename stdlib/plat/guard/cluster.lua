@@ -97,7 +97,7 @@ local function forbids(budget, count)
   if not allowed or (status.observedGeneration or 0) < (budget.metadata.generation or 0) then
     return ("what budget %s allows is not known yet"):format(name)
   elseif allowed < count then
-    return ("budget %s allows %d disruptions now, %d are needed (%d of %d pods healthy)"):format(
+    return ("budget %s allows %d disruptions now, not %d (%d of %d pods healthy)"):format(
       name,
       allowed,
       count,

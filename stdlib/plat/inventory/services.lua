@@ -139,7 +139,7 @@ end
 function File:policy(key, value, path)
   local problem = require("plat.inventory.policy")[key .. "_problem"](value)
   if problem then
-    local deeper = problem:match("^([%w_]+): ")
+    local deeper = problem:match("^([%w_]+): ") or problem:match('^unknown key "([^"]+)"')
     self:fail(deeper and join(path, deeper) or path, ("%s: %s"):format(path[#path], problem))
   end
 end
