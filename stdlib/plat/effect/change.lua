@@ -28,6 +28,7 @@ M.RECOVERY = {
 ---@field overlay? fun(read: table, resp: table): table? how a later read looks after the change
 ---@field diff? fun(resp: table): table? `{ { path, before, after }, ... }`
 ---@field probe? fun(): boolean? whether it has happened, for class "probed"
+---@field private? boolean its answer holds secrets: the journal does not get it
 ---@field reread? fun(): any reads what the change's answer was, for a body that is entered again
 ---@field planned? any what a plan goes on with when nothing predicts
 ---@field veiled? boolean without `planned` a plan goes on until somebody looks into the answer
@@ -76,6 +77,7 @@ function M.new(step, req)
     planned = given.planned,
     veiled = given.veiled,
     probe = given.probe,
+    private = given.private,
     reread = given.reread,
   }
 end

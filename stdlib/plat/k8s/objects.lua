@@ -155,11 +155,24 @@ local function meta_of(object, op)
   return meta
 end
 
+local function answer(object)
+  return {
+    status = 200,
+    headers = { ["content-type"] = "application/json" },
+    body = json.encode(object),
+  }
+end
+
 -- Fills in what every change of one object has: a server-side dry run as its prediction, the
--- difference to what is live, and how later reads look.
-local function describe(change, res, ns, name, live)
+-- difference to what is live, how later reads look, and what stands for an answer that is lost.
+local function describe(client, change, res, ns, name, live)
   local after
   change.predict = true
+  change.private = res.kind == "Secret"
+  change.reread = change.reread
+    or name and function()
+      return answer(M.get(client, res, ns, name))
+    end
   change.on_predicted = function(resp)
     after = json.decode(resp.body)
   end
@@ -174,6 +187,13 @@ local function describe(change, res, ns, name, live)
     end)
   change.update = nil
   return change
+end
+
+--- Returns whether an object is there that platrun made; nobody else's stands for it.
+local function is_ours(found)
+  local managers = list.get(found or {}, "metadata.managedFields")
+  return found ~= nil
+    and (not managers or list.find(managers, { manager = transport.MANAGER }) ~= nil)
 end
 
 --- Creates an object.
@@ -195,12 +215,12 @@ function M.create(client, object)
       body = object,
       op = op,
       object = label,
-      change = describe({
+      change = describe(client, {
         text = "create " .. label,
         args = { object = strip.for_journal(object) },
         recovery = meta.name and "probed" or "unknowable",
         probe = meta.name and function()
-          return M.find(client, res, ns, meta.name, op)
+          return is_ours(M.find(client, res, ns, meta.name, op))
         end or nil,
       }, res, ns, meta.name),
     })
@@ -265,7 +285,7 @@ function M.apply(client, object, opts)
         body = object,
         op = op,
         object = label,
-        change = describe({
+        change = describe(client, {
           text = (live and "apply " or "create (apply) ") .. label,
           args = { object = strip.for_journal(object), force = opts.force },
           recovery = "repeatable",
@@ -306,7 +326,7 @@ function M.patch(client, kind, ns, name, patch, opts)
       op = "k8s.patch",
       object = label,
       patch = opts.type,
-      change = describe({
+      change = describe(client, {
         text = opts.text or ("patch " .. label),
         args = { patch = strip.for_journal(patch, res.kind), type = opts.type },
         recovery = guarded and "unknowable" or "repeatable",
@@ -344,7 +364,7 @@ function M.delete(client, kind, ns, name, opts)
     body = body,
     op = "k8s.delete",
     object = label,
-    change = describe({
+    change = describe(client, {
       text = "delete " .. label,
       args = { propagation = opts.propagation, grace = opts.grace },
       recovery = "repeatable",
@@ -353,6 +373,9 @@ function M.delete(client, kind, ns, name, opts)
       end,
       update = function()
         return false
+      end,
+      reread = function()
+        return answer({ apiVersion = "v1", kind = "Status", status = "Success" })
       end,
     }, res, ns, name, live),
   }

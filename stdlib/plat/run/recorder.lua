@@ -13,8 +13,10 @@ local MAX_ANSWER = 16 * 1024 -- bytes; a longer one is read again when a resumed
 
 --- Returns what is kept of a result, for a body that is entered again.
 local function answer_of(change, result)
-  if change.reread or type(result) ~= "table" then
-    return (type(result) ~= "table") and result or nil
+  if change.private then
+    return nil
+  elseif type(result) ~= "table" then
+    return result
   end
   local kept
   if result.status then
