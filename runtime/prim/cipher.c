@@ -13,10 +13,10 @@
 #include "base/banned.h"
 
 #define ROUNDS_MAX 100000 /* about 50 ms a block of 32 bytes */
-#define KEY_MAX 256
-#define TEXT_MAX ((size_t)1 << 30)
+#define KEY_MAX    256
+#define TEXT_MAX   ((size_t)1 << 30)
 #define AES256_KEY 32
-#define AES_BLOCK 16
+#define AES_BLOCK  16
 
 static int fail(lua_State *L, const char *op, const char *what)
 {

@@ -23,7 +23,7 @@ end
 
 --- Lists the requests that read although their method does not say so.
 local function show_reads()
-  for _, name in ipairs({ "plat.k8s", "plat.dremio" }) do
+  for _, name in ipairs({ "plat.k8s", "plat.dremio", "plat.secret.vault" }) do
     require(name)
   end
   for _, decl in ipairs(require("plat.effect").declared_reads()) do
