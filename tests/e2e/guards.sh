@@ -96,7 +96,8 @@ playbook upgrade safe <<'E2'
     allowed = { "10.x -> 11.x", "11.4.x -> 12.x" } }))
 E2
 play upgrade
-refused "version pair" 'no rule allows 10.4.1 -> 12.1' 'go to 11.4.x first: 10.4.1 -> 11.4.x -> 12.1'
+refused "version pair" 'no rule allows 10.4.1 -> 12.1' \
+    'go to 11.4.x first: 10.4.1 -> 11.4.x -> 12.1'
 
 playbook work safe <<'E2'
   run:guard(guard.no_running_work({ what = "syncs", read = function()
@@ -158,7 +159,8 @@ E2
 done
 inv=(-i "$work/inv.yaml" --yes)
 play is-destructive "${inv[@]}"
-refused "destructive outside the window" 'it is Mon 2026-11-23 19:[0-9]+ CET: outside the change window' \
+refused "destructive outside the window" \
+    'it is Mon 2026-11-23 19:[0-9]+ CET: outside the change window' \
     'the next window of at least 45m begins Mon 2026-11-23 22:00 CET \(in 2h[0-9]+m\)'
 play is-safe "${inv[@]}" --check
 expect "safe passes" 0 'will '
@@ -172,6 +174,26 @@ refused "the freeze holds for disruptive too" \
     'changes are frozen until Tue 2027-01-05 00:00 CET: year end' 'override "change-window"'
 play is-safe "${inv[@]}" --check
 expect "and not for safe" 0 'will '
+
+# Nobody is at the terminal: what is not answered beforehand is refused.
+hours=3
+inv=(-i "$work/inv.yaml")
+play is-disruptive "${inv[@]}"
+expect "protected: disruptive asks" 6 'changed=0' \
+    '^failed: confirm "Test is-disruptive \(disruptive\) on rehearsal"'
+play is-disruptive "${inv[@]}" -y
+expect "-y answers" 0 'changed=1'
+play is-destructive "${inv[@]}" -y
+expect "-y does not cover what is destructive" 6 'changed=0' '^hint: --yes-destructive'
+play is-destructive "${inv[@]}" --yes-destructive
+expect "inside the window it goes" 0 'ok +guard change-window'
+sed '/change_window/,/nights/d' "$work/inv.yaml" >"$work/none.yaml"
+play is-destructive -i "$work/none.yaml" --yes-destructive
+refused "without a window nothing destructive" \
+    'rehearsal is protected and declares no change window for what is destructive' 'change_window'
+play is-destructive -i "$work/none.yaml" --yes-destructive \
+    --override protected --reason "incident 7"
+expect "but for an override" 0 'skipping guard protected: overridden: .*\(incident 7\)'
 
 sed 's/^    needs: 45m/    need: 45m/' "$work/inv.yaml" >"$work/bad.yaml"
 play is-safe -i "$work/bad.yaml"

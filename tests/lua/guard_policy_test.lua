@@ -206,6 +206,12 @@ return {
     no(t, "frozen until Thu 2026%-12%-03 00:00 CET")(at("destructive", berlin(12, 1, 22)))
     no(t, "30m of the change window are left, 45m")(at("destructive", berlin(11, 24, 3, 30)))
   end,
+  ["the example in inventory/production is right"] = function(t)
+    local text = assert(fs.read("inventory/production/platform.yaml"))
+    local block = text:match("(\n  # change_window:.-\n)  # approvals:")
+    local services = load(t, (block:gsub("\n  # ", "\n  "):gsub("%s+# [^\n]*", ""))).services
+    t.equal({ services.change_window.needs, #services.freeze }, { "45m", 2 })
+  end,
   ["an inventory's window and freeze are checked, with the line"] = function(t)
     for want, lines in pairs({
       ["inv.yaml:2: change_window: no window is given"] = "  change_window: {}\n",
