@@ -104,9 +104,9 @@ function M.open(id, opts)
     waiting = {},
     events = {},
   }, Journal)
-  local text = files.text(id)
+  files.text(id) -- is there something?
   hold(self)
-  text = files.text(id) -- again: its holder may just have ended
+  local text = files.text(id)
   local content = files.parse(text)
   local header = content.records[1]
   if not content.problem and not header then
@@ -167,8 +167,8 @@ local function make(self)
     self.file = state.append(self.dir .. "/journal.jsonl")
     self.event_file = state.append(self.dir .. "/events.jsonl")
     if self.sync then
-      fault.must({ op = "journal", object = self.dir }, fs.sync_dir(self.dir))
-      fault.must({ op = "journal", object = files.dir() }, fs.sync_dir(files.dir()))
+      state.sync_dir(self.dir)
+      state.sync_dir(files.dir())
     end
     return true
   end)

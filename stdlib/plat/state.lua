@@ -82,6 +82,13 @@ function M.append(path)
   )
 end
 
+--- Makes what was created in a directory of ours durable.
+---@async
+---@param path string
+function M.sync_dir(path)
+  fault.must({ op = "state", object = path }, fs.sync_dir(path))
+end
+
 --- Removes a directory of ours.
 ---@param path string
 function M.remove(path)

@@ -27,7 +27,8 @@ M.RECOVERY = {
 ---  anything; nil and true: not known, but it changes its object only
 ---@field overlay? fun(read: table, resp: table): table? how a later read looks after the change
 ---@field diff? fun(resp: table): table? `{ { path, before, after }, ... }`
----@field probe? fun(): boolean? whether it has happened, for class "probed"
+---@field facts? table plain data that is recorded with the intent, and not part of the key
+---@field probe? fun(facts: table): boolean? whether it has happened, for class "probed"
 ---@field private? boolean its answer holds secrets: the journal does not get it
 ---@field reread? fun(): any reads what the change's answer was, for a body that is entered again
 ---@field planned? any what a plan goes on with when nothing predicts
@@ -76,6 +77,7 @@ function M.new(step, req)
     diff = given.diff,
     planned = given.planned,
     veiled = given.veiled,
+    facts = given.facts,
     probe = given.probe,
     private = given.private,
     reread = given.reread,
@@ -95,6 +97,7 @@ function M.data(change)
     text = change.text,
     args = change.args,
     recovery = change.recovery,
+    facts = change.facts,
   }
 end
 

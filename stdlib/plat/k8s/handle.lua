@@ -3,11 +3,15 @@ local explain = require("plat.k8s.explain")
 local fault = require("plat.fault")
 local kinds = require("plat.k8s.kinds")
 local list = require("plat.list")
+local objects = require("plat.k8s.objects")
+local recovery = require("plat.k8s.recovery")
 local revision = require("plat.k8s.revision")
 local status = require("plat.k8s.status")
 local time = require("plat.time")
 
 local M = {}
+
+local RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 ---@class plat.k8s.Handle
 ---@field namespace string
@@ -179,15 +183,22 @@ function Handle:restart()
       msg = "a " .. self._kind .. " has no rollout to restart",
     })
   end
-  self._client:patch(self._kind, self.namespace, self.name, {
-    spec = {
-      template = {
-        metadata = {
-          annotations = { ["kubectl.kubernetes.io/restartedAt"] = time.rfc3339(time.now()) },
-        },
-      },
-    },
-  }, { text = "restart " .. label })
+  local stamp = time.rfc3339(time.now())
+  local function find()
+    return self._client:find(self._kind, self.namespace, self.name)
+  end
+  objects.patch(self._client, self._kind, self.namespace, self.name, {
+    spec = { template = { metadata = { annotations = { [RESTARTED] = stamp } } } },
+  }, {
+    type = "merge",
+    text = "restart " .. label,
+    args = { restart = label },
+    recovery = recovery.mark(
+      find,
+      { "spec", "template", "metadata", "annotations", RESTARTED },
+      stamp
+    ),
+  })
 end
 
 return M

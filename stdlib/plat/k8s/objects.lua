@@ -5,13 +5,13 @@ local fault = require("plat.fault")
 local json = require("plat.json")
 local kinds = require("plat.k8s.kinds")
 local list = require("plat.list")
+local pages = require("plat.k8s.pages")
 local predict = require("plat.k8s.predict")
+local recovery = require("plat.k8s.recovery")
 local strip = require("plat.k8s.strip")
 local transport = require("plat.k8s.transport")
 
 local M = {}
-
-local PAGE = 500
 
 local PATCH_TYPES = {
   merge = "application/merge-patch+json",
@@ -19,19 +19,7 @@ local PATCH_TYPES = {
   strategic = "application/strategic-merge-patch+json",
 }
 
---- Returns the text of a selector given as text or as a table of equalities.
----@param selector? string|table<string, string>
----@return string?
-function M.selector(selector)
-  if type(selector) ~= "table" then
-    return selector
-  end
-  local parts = {}
-  for name, value in pairs(selector) do
-    parts[#parts + 1] = value == true and name or (name .. "=" .. tostring(value))
-  end
-  return #parts > 0 and table.concat(parts, ",") or nil
-end
+M.selector = pages.selector
 
 --- Reads one object.
 ---@async
@@ -74,78 +62,7 @@ function M.find(client, kind, ns, name, op)
   error(err, 0)
 end
 
--- A list without items (null) is one; an answer that is no list must not pass for an empty one.
-local function page(client, res, ns, query, op)
-  local label = kinds.label(res, ns)
-  local doc, resp =
-    client.transport:request({ path = kinds.path(res, ns), query = query, op = op, object = label })
-  if type(doc.items) ~= "table" and not tostring(doc.kind):find("List$") then
-    local about = { op = op, target = client.transport.target, object = label }
-    errors.raise_stranger(about, resp)
-  end
-  return doc
-end
-
--- The token that a 410 offers to go on with, at the price of a list that is not of one moment.
-local function fresh_token(err)
-  local status = type(err.detail) == "table" and err.detail.status
-  local meta = status and status.metadata
-  return type(meta) == "table" and meta.continue or nil
-end
-
--- Items of a list carry neither kind nor apiVersion: give them both.
-local function take(into, doc, res, limit)
-  for _, item in ipairs(type(doc.items) == "table" and doc.items or {}) do
-    if limit and #into >= limit then
-      return
-    end
-    item.kind = item.kind or res.kind
-    item.apiVersion = item.apiVersion or kinds.api_version(res)
-    into[#into + 1] = item
-  end
-end
-
---- Reads a list, page by page. When the token of a page has expired (410) the list is read anew
---- once; when it expires again the rest is read as of now.
----@async
----@param client plat.k8s.Client
----@param kind string|table
----@param ns? string nil: all namespaces
----@param opts? { labels?: string|table, fields?: string|table, limit?: integer, page?: integer }
----@param op? string
----@return table[] items
----@return string resource_version of the list
-function M.list(client, kind, ns, opts, op)
-  opts = opts or {}
-  op = op or "k8s.list"
-  local res = client:resource(kind)
-  local query = {
-    labelSelector = M.selector(opts.labels),
-    fieldSelector = M.selector(opts.fields),
-    limit = math.min(opts.page or PAGE, opts.limit or PAGE),
-  }
-  local items, version, restarted = {}, nil, false
-  while true do
-    local doc, err = fault.try(page, client, res, ns, query, op)
-    if doc then
-      take(items, doc, res, opts.limit)
-      local meta = doc.metadata or {}
-      version = version or meta.resourceVersion
-      query.continue = meta.continue ~= "" and meta.continue or nil
-      if not query.continue or (opts.limit and #items >= opts.limit) then
-        return items, version or ""
-      end
-    elseif not (errors.is(err, 410) and query.continue) then
-      error(err, 0)
-    elseif restarted and fresh_token(err) then
-      query.continue = fresh_token(err)
-    elseif restarted then
-      error(err, 0)
-    else
-      restarted, items, version, query.continue = true, {}, nil, nil
-    end
-  end
-end
+M.list = pages.list
 
 local function meta_of(object, op)
   local meta = type(object) == "table" and object.metadata
@@ -194,6 +111,13 @@ local function is_ours(found)
   local managers = list.get(found or {}, "metadata.managedFields")
   return found ~= nil
     and (not managers or list.find(managers, { manager = transport.MANAGER }) ~= nil)
+end
+
+-- Reads an object, or nil, for finding out whether a change happened.
+local function finder(client, res, ns, name)
+  return function()
+    return M.find(client, res, ns, name, "k8s.probe")
+  end
 end
 
 --- Creates an object.
@@ -309,7 +233,9 @@ end
 ---@param ns? string
 ---@param name string
 ---@param patch table
----@param opts { type: "merge"|"json"|"strategic", subresource?: string, text?: string }
+---@param opts { type: string, subresource?: string, text?: string, args?: table, recovery?: table }
+---  type: merge, json or strategic; args, recovery: what the change is known by, where that is
+---  not the patch (plat.k8s.recovery)
 ---@return table patched
 function M.patch(client, kind, ns, name, patch, opts)
   local res = client:resource(kind)
@@ -326,11 +252,18 @@ function M.patch(client, kind, ns, name, patch, opts)
       op = "k8s.patch",
       object = label,
       patch = opts.type,
-      change = describe(client, {
-        text = opts.text or ("patch " .. label),
-        args = { patch = strip.for_journal(patch, res.kind), type = opts.type },
-        recovery = guarded and "unknowable" or "repeatable",
-      }, res, ns, not opts.subresource and name or nil, live),
+      change = describe(
+        client,
+        list.merge({
+          text = opts.text or ("patch " .. label),
+          args = opts.args or { patch = strip.for_journal(patch, res.kind), type = opts.type },
+          recovery = guarded and "unknowable" or "repeatable",
+        }, opts.recovery or {}),
+        res,
+        ns,
+        not opts.subresource and name or nil,
+        live
+      ),
     })
   )
 end
@@ -364,23 +297,29 @@ function M.delete(client, kind, ns, name, opts)
     body = body,
     op = "k8s.delete",
     object = label,
-    change = describe(client, {
-      text = "delete " .. label,
-      args = { propagation = opts.propagation, grace = opts.grace },
-      recovery = "repeatable",
-      diff = function()
-        return { { path = label, before = "exists", after = nil } }
-      end,
-      update = function()
-        return false
-      end,
-      reread = function()
-        return answer({ apiVersion = "v1", kind = "Status", status = "Success" })
-      end,
-    }, res, ns, name, live),
+    change = describe(
+      client,
+      list.merge({
+        text = "delete " .. label,
+        args = { propagation = opts.propagation, grace = opts.grace },
+        diff = function()
+          return { { path = label, before = "exists", after = nil } }
+        end,
+        update = function()
+          return false
+        end,
+        reread = function()
+          return answer({ apiVersion = "v1", kind = "Status", status = "Success" })
+        end,
+      }, recovery.delete(finder(client, res, ns, name), list.get(live, "metadata.uid"))),
+      res,
+      ns,
+      name,
+      live
+    ),
   }
-  local answer, err = fault.try(client.transport.request, client.transport, req)
-  if answer then
+  local done, err = fault.try(client.transport.request, client.transport, req)
+  if done then
     return true
   elseif errors.is(err, 404) and not errors.is_unserved(err) then
     return false

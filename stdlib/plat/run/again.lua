@@ -16,9 +16,9 @@ local function refuse(id, msg, detail)
   fault.raise("refused", { op = "resume", object = id }, {
     msg = msg,
     detail = detail,
-    hint = ("undo the difference; or look at the platform, then: platrun resume %s --abandon"):format(
-      id
-    ),
+    hint = "undo the difference; or look at the platform, then: platrun resume "
+      .. id
+      .. " --abandon",
     where = "",
   })
 end

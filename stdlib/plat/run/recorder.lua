@@ -122,7 +122,7 @@ local function recall(run, change)
   if word == "done" or word == "failed" then
     return known.outcome
   end
-  local settled, result = settle.dangling(run, change)
+  local settled, result = settle.dangling(run, change, known.intent)
   if settled ~= "done" then
     count(task.context(), -1) -- it counts when it is performed
     return nil

@@ -1,5 +1,5 @@
 --- What became of a change whose answer never came: after a crash, a lost connection or a cancel.
---- Settled by its recovery class, before anything else is done; where nobody can tell, a person does.
+--- Settled by its recovery class, before anything else; where nobody can tell, by a person.
 
 local fault = require("plat.fault")
 local memory = require("plat.run.memory")
@@ -33,8 +33,9 @@ local function repeat_it(change, fn, judge)
   return "unknown", last.result, last.err
 end
 
-local function look(change)
-  local seen = change.probe()
+--- Looks whether a change happened, by what was noted when it was intended.
+local function look(change, facts)
+  local seen = change.probe(facts or change.facts or {})
   if seen == nil then
     return "unknown"
   elseif not seen then
@@ -133,9 +134,10 @@ end
 ---@async
 ---@param run plat.Run
 ---@param change plat.Change
+---@param intent table the record of then
 ---@return string outcome "done" or "failed": to be performed
 ---@return any result
-function M.dangling(run, change)
+function M.dangling(run, change, intent)
   local pid = still_running(change)
   if pid then
     fault.raise("refused", { op = change.op, target = change.target, object = change.object }, {
@@ -145,7 +147,7 @@ function M.dangling(run, change)
   elseif change.recovery == "repeatable" then
     return "failed" -- doing it again gives the same end
   elseif change.probe then
-    local outcome, result = look(change)
+    local outcome, result = look(change, intent.facts)
     if outcome ~= "unknown" then
       return outcome, result
     end
