@@ -71,7 +71,7 @@ function M.new(opts)
     guards = {},
     locks = {},
     unsettled = {}, -- changes of which nobody knows what became of them
-    barriers = {}, -- points of no return that this process passed
+    barriers = memory and memory.barriers or {}, -- points of no return that were passed
     touched = {}, -- keys of the steps that changed something
     undo_steps = {}, -- keys of the steps that recorded a compensation
     passed_no_return = memory and memory.no_return,

@@ -1,5 +1,7 @@
 --- What a journal remembers of a run, for the process that goes on with it. Pure.
 
+local list = require("plat.list")
+
 local M = {}
 
 ---@class plat.run.Memory
@@ -11,6 +13,7 @@ local M = {}
 ---@field known table<string, boolean> ids of all compensations that were ever recorded
 ---@field touched table<string, boolean> keys of the steps that changed something
 ---@field undo_steps table<string, boolean> keys of the steps that recorded a compensation
+---@field barriers table<string, boolean> keys of the points of no return that were passed
 ---@field latest table<string, table<string, table>> newest record by type and name
 ---@field undoing? table the record of the undo that has begun
 ---@field ended? table the end record, if the last process ended in order
@@ -37,7 +40,7 @@ end
 function on.step(m, r)
   local step = m.steps[r.key] or { key = r.key, title = r.title, order = r.n }
   m.steps[r.key] = step
-  step.status = nil
+  step.status, step.keep = nil, r.keep
   for _, failed in ipairs(m.failed) do
     if not is_inside(failed.key, r.key) and not m.undoing then
       failed.rescued = true -- the playbook caught the failure and went on
@@ -50,6 +53,10 @@ function on.step_end(m, r)
   step.status, step.value, step.error = r.status, r.value, r.error
   if r.status == "failed" then
     table.insert(m.failed, step)
+  elseif step.keep and r.status ~= "cancelled" then -- its compensations fall with it
+    m.undo = list.filter(m.undo, function(entry)
+      return not is_inside(entry.step, r.key)
+    end)
   end
 end
 
@@ -63,7 +70,7 @@ function on.outcome(m, r)
 end
 
 function on.no_return(m, r)
-  m.no_return = r.step
+  m.no_return, m.barriers[r.step] = r.step, true
   m.undo = {}
 end
 
@@ -136,6 +143,7 @@ function M.read(records)
     undo_steps = {},
     touched = {},
     known = {},
+    barriers = {},
     latest = {},
     failed = {},
     last_change = 0,

@@ -191,7 +191,7 @@ function M.step(self, title, opts, fn)
       return recall(self, known, parent and parent.depth + 1 or 0)
     end
   end
-  if opts.no_return then
+  if opts.no_return and not self.barriers[key] then
     self:before_no_return(title)
   end
   self.steps = self.steps + 1
