@@ -114,10 +114,38 @@ function M.read(id, locked)
   return run
 end
 
+--- Orders ids, newest first. Ids tell the second; of runs of one second the headers tell more.
+local function ordered(ids)
+  local out, i = {}, #ids
+  while i >= 1 do
+    local stamp, group = ids[i]:sub(1, 15), {}
+    while i >= 1 and ids[i]:sub(1, 15) == stamp do
+      table.insert(group, 1, ids[i])
+      i = i - 1
+    end
+    if #group > 1 then
+      group = list.sort_by(group, function(id)
+        return M.read(id).head.t or 0
+      end)
+    end
+    for k = #group, 1, -1 do
+      out[#out + 1] = group[k]
+    end
+  end
+  return out
+end
+
 --- Returns the id that a word of the command line means; see plat.journal.
 ---@param word? string
 ---@return string
 function M.find(word)
+  if not word or word == "last" then
+    local ids = files.ids()
+    local newest = files.find() -- raises when there is none
+    return ordered(list.where(ids, function(id)
+      return id:sub(1, 15) == newest:sub(1, 15)
+    end))[1]
+  end
   return files.find(word)
 end
 
@@ -142,18 +170,18 @@ end
 ---@param playbook? string only of this one, by name
 ---@return fun(): plat.runs.Run?
 function M.newest_first(playbook)
-  local ids = files.ids()
-  local i = #ids + 1
+  local ids = ordered(list.where(files.ids(), function(id)
+    return not playbook or M.is_of(id, playbook)
+  end))
+  local i = 0
   return function()
-    while i > 1 do
-      i = i - 1
-      if not playbook or M.is_of(ids[i], playbook) then
-        local run = M.read(ids[i])
-        local name = (run.head.playbook or {}).name
-        local other = playbook and name and name ~= playbook -- "scale" is not "scale-dremio"
-        if not other and fs.stat(run.dir) then
-          return run
-        end
+    while i < #ids do
+      i = i + 1
+      local run = M.read(ids[i])
+      local name = (run.head.playbook or {}).name
+      local other = playbook and name and name ~= playbook -- "scale" is not "scale-dremio"
+      if not other and fs.stat(run.dir) then
+        return run
       end
     end
   end
