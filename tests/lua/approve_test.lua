@@ -91,6 +91,11 @@ return {
       { type = "request", name = "y", asked_by = person("bob") },
     })
     t.equal(#starters, 2, "who resumes is no starter")
+    local by_sudo = approval.starters({
+      { type = "run", user = "root", host = "ops-1" },
+      { type = "request", name = "x", asked_by = person("root", "alice") },
+    })
+    t.equal(by_sudo, { person("root", "alice") }, "the request knows who is behind the account")
     local function problem(request, approver)
       return approval.problem(request, approver, starters)
     end
