@@ -1,7 +1,5 @@
 --- What a journal remembers of a run, for the process that goes on with it. Pure.
 
-local list = require("plat.list")
-
 local M = {}
 
 ---@class plat.run.Memory
@@ -37,6 +35,14 @@ local function is_inside(key, outer)
   return key == outer or key:sub(1, #outer + 1) == outer .. "/"
 end
 
+local function drop(m, which)
+  local left = {}
+  for _, entry in ipairs(m.undo) do
+    left[#left + 1] = not which(entry) and entry or nil
+  end
+  m.undo = left
+end
+
 function on.step(m, r)
   local step = m.steps[r.key] or { key = r.key, title = r.title, order = r.n }
   m.steps[r.key] = step
@@ -54,8 +60,8 @@ function on.step_end(m, r)
   if r.status == "failed" then
     table.insert(m.failed, step)
   elseif step.keep and r.status ~= "cancelled" then -- its compensations fall with it
-    m.undo = list.filter(m.undo, function(entry)
-      return not is_inside(entry.step, r.key)
+    drop(m, function(entry)
+      return is_inside(entry.step, r.key)
     end)
   end
 end
@@ -85,11 +91,9 @@ end
 
 function on.undo_end(m, r)
   if r.status ~= "failed" then
-    local left = {}
-    for _, entry in ipairs(m.undo) do
-      left[#left + 1] = entry.id ~= r.id and entry or nil
-    end
-    m.undo = left
+    drop(m, function(entry)
+      return entry.id == r.id
+    end)
   end
 end
 
