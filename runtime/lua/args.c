@@ -2,6 +2,8 @@
 
 #include <lauxlib.h>
 
+#include "lua/secret.h"
+
 #include "base/banned.h"
 
 /* Pushes field `name`; false (nothing pushed) when it is absent or there is no table. */
@@ -55,7 +57,7 @@ bool plat_args_bool(lua_State *L, int idx, const char *name, bool def)
     return def;
 }
 
-const char *plat_args_lstring(lua_State *L, int idx, const char *name, const char *def,
+static const char *get_string(lua_State *L, int idx, const char *name, const char *def,
                               size_t *ret_len)
 {
     size_t n = 0;
@@ -74,10 +76,22 @@ const char *plat_args_lstring(lua_State *L, int idx, const char *name, const cha
     return def;
 }
 
+const char *plat_args_bytes(lua_State *L, int idx, const char *name, const char *def,
+                            size_t *ret_len)
+{
+    const char *bytes = NULL;
+
+    if (push(L, idx, name)) {
+        bytes = plat_secret_bytes(L, -1, ret_len);
+        lua_pop(L, 1); /* the table still holds it */
+    }
+    return bytes ? bytes : get_string(L, idx, name, def, ret_len);
+}
+
 const char *plat_args_string(lua_State *L, int idx, const char *name, const char *def)
 {
     size_t n;
-    const char *s = plat_args_lstring(L, idx, name, def, &n);
+    const char *s = get_string(L, idx, name, def, &n);
 
     for (size_t i = 0; s && i < n; i++) {
         if (!s[i])

@@ -12,5 +12,7 @@ bool plat_args_bool(lua_State *L, int idx, const char *name, bool def);
 
 /* The string stays valid while the table holds it: copy it if it must survive a wait. */
 const char *plat_args_string(lua_State *L, int idx, const char *name, const char *def);
-const char *plat_args_lstring(lua_State *L, int idx, const char *name, const char *def,
-                              size_t *ret_len);
+
+/* The bytes of a string or a secret. */
+const char *plat_args_bytes(lua_State *L, int idx, const char *name, const char *def,
+                            size_t *ret_len);

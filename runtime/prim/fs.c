@@ -12,6 +12,7 @@
 #include "io/work.h"
 #include "lua/args.h"
 #include "lua/fail.h"
+#include "lua/secret.h"
 #include "lua/task.h"
 
 #include "base/banned.h"
@@ -234,7 +235,7 @@ static int l_write(lua_State *L)
 {
     const char *path = prim_fs_check_path(L, 1);
     size_t len;
-    const char *data = luaL_checklstring(L, 2, &len);
+    const char *data = plat_secret_check_bytes(L, 2, &len);
     lua_Integer mode = check_mode(L, 3, PLAT_FS_KEEP_MODE);
     bool append = plat_args_bool(L, 3, "append", false);
     bool atomic = plat_args_bool(L, 3, "atomic", !append);

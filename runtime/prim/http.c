@@ -10,6 +10,7 @@
 
 #include "lua/args.h"
 #include "lua/fail.h"
+#include "lua/secret.h"
 #include "lua/task.h"
 #include "prim/http_impl.h"
 
@@ -49,7 +50,7 @@ static struct plat_http_blob blob(lua_State *L, const char *name)
 {
     struct plat_http_blob b = { NULL, 0 };
 
-    b.data = plat_args_lstring(L, 1, name, NULL, &b.len);
+    b.data = plat_args_bytes(L, 1, name, NULL, &b.len);
     return b;
 }
 
@@ -57,7 +58,7 @@ static struct plat_http_blob blob(lua_State *L, const char *name)
 static const char *text(lua_State *L, const char *name, const char *def)
 {
     size_t len = 0;
-    const char *s = plat_args_lstring(L, 1, name, def, &len);
+    const char *s = plat_args_bytes(L, 1, name, def, &len);
 
     if (s && s != def && strlen(s) != len)
         luaL_error(L, "bad option '%s' (it contains a NUL)", name);
@@ -119,9 +120,9 @@ static void add_headers(lua_State *L, struct plat_http *h)
         size_t len;
         const char *line;
 
-        if (lua_geti(L, -1, i) != LUA_TSTRING)
+        if (lua_geti(L, -1, i) != LUA_TSTRING && !plat_secret_is(L, -1))
             luaL_error(L, "option 'headers': string expected at %I", i);
-        line = lua_tolstring(L, -1, &len);
+        line = plat_secret_check_bytes(L, -1, &len);
         if (!plat_http_header(h, line, len, &err))
             luaL_error(L, "http.request: %s", err.msg);
         lua_pop(L, 1);

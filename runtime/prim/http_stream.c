@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 
 #include "lua/fail.h"
+#include "lua/secret.h"
 #include "lua/task.h"
 #include "prim/http_impl.h"
 
@@ -150,7 +151,7 @@ static int l_write(lua_State *L)
 {
     struct plat_http *h = check_open(L)->h;
     size_t len;
-    const char *data = luaL_checklstring(L, 2, &len); /* borrowed: it stays on this stack */
+    const char *data = plat_secret_check_bytes(L, 2, &len); /* borrowed: it stays on this stack */
     struct http_op *op = new_op(L, h, &write_class);
     struct plat_err err;
     enum plat_http_state state = plat_http_write(h, &op->op, data, len, &err);

@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "lua/args.h"
 #include "lua/plain.h"
+#include "lua/secret.h"
 #include "prim/json.h"
 
 #include "base/banned.h"
@@ -16,15 +17,25 @@
 #define OP       "json.encode"
 #define MAX_SIZE (1 << 30) /* of the result */
 
+enum secrets_mode {
+    SECRETS_WRITE,     /* the whole text is a secret then */
+    SECRETS_REFERENCE, /* where it comes from stands for it */
+    SECRETS_REFUSE,
+};
+
 struct writer {
     struct plat_buf buf;
     int indent; /* spaces a level; 0: all on one line */
     bool lossy;
+    enum secrets_mode secrets;
+    bool is_secret; /* a secret is in the text */
 };
 
 static int writer_gc(lua_State *L)
 {
     struct writer *w = luaL_checkudata(L, 1, BOX);
+    if (w->is_secret && w->buf.data)
+        explicit_bzero(w->buf.data, w->buf.cap);
     plat_buf_done(&w->buf);
     return 0;
 }
@@ -60,6 +71,38 @@ static void write_number(lua_State *L, struct writer *w, int idx, const struct p
     else
         plat_plain_raise(L, OP, at, "JSON has no %s", isnan(value) ? "NaN" : "infinity");
     add(L, w, text, strlen(text));
+}
+
+/* {"$secret": "REFERENCE"}: where it comes from is no secret. */
+static void write_reference(lua_State *L, struct writer *w, int idx, const struct plat_plain_at *at)
+{
+    bool derived;
+    size_t n;
+    plat_secret_push_reference(L, idx, &derived);
+    const char *s = lua_tolstring(L, -1, &n);
+    add(L, w, "{\"$secret\":", 11);
+    if (derived)
+        add(L, w, s, n);
+    else
+        write_text(L, w, s, n, at);
+    add(L, w, "}", 1);
+    lua_pop(L, 1);
+}
+
+static void write_secret(lua_State *L, struct writer *w, int idx, const struct plat_plain_at *at)
+{
+    size_t n = 0;
+    const char *s = plat_secret_bytes(L, idx, &n);
+    switch (w->secrets) {
+    case SECRETS_REFUSE:
+        plat_plain_raise(L, OP, at, "a secret may not stand here");
+    case SECRETS_REFERENCE:
+        write_reference(L, w, idx, at);
+        return;
+    case SECRETS_WRITE:
+        w->is_secret = true;
+        write_text(L, w, s, n, at);
+    }
 }
 
 static void new_line(lua_State *L, struct writer *w, int depth)
@@ -139,10 +182,25 @@ static void write_value(lua_State *L, struct writer *w, int idx, const struct pl
         add(L, w, lua_toboolean(L, idx) ? "true" : "false", lua_toboolean(L, idx) ? 4 : 5);
         break;
     default:
-        if (!plat_plain_is_null(L, idx))
+        if (plat_secret_is(L, idx))
+            write_secret(L, w, idx, up);
+        else if (plat_plain_is_null(L, idx))
+            add(L, w, "null", 4);
+        else
             plat_plain_raise(L, OP, up, "a %s is not data", luaL_typename(L, idx));
-        add(L, w, "null", 4);
     }
+}
+
+/* The option `secrets`: what becomes of a secret in the value. */
+static enum secrets_mode mode_of(lua_State *L, int opts)
+{
+    static const char *const words[] = { "secret", "reference", "refuse" };
+    const char *word = plat_args_string(L, opts, "secrets", words[0]);
+    for (int i = 0; i < 3; i++) {
+        if (!strcmp(word, words[i]))
+            return (enum secrets_mode)i;
+    }
+    return (enum secrets_mode)luaL_argerror(L, opts, "secrets: secret, reference or refuse");
 }
 
 int plat_json_encode(lua_State *L)
@@ -150,15 +208,23 @@ int plat_json_encode(lua_State *L)
     luaL_checkany(L, 1);
     lua_Integer indent = plat_args_integer(L, 2, "indent", 0);
     bool lossy = plat_args_bool(L, 2, "lossy", false);
+    enum secrets_mode secrets = mode_of(L, 2);
     luaL_argcheck(L, indent >= 0 && indent <= 8, 2, "indent is not from 0 to 8");
 
     struct writer *w = lua_newuserdatauv(L, sizeof(*w), 0);
     plat_buf_init(&w->buf, MAX_SIZE);
     w->indent = (int)indent;
     w->lossy = lossy;
+    w->secrets = secrets;
+    w->is_secret = false;
     luaL_setmetatable(L, BOX);
     write_value(L, w, 1, NULL);
-    lua_pushlstring(L, plat_buf_bytes(&w->buf), w->buf.len);
+    if (w->is_secret) {
+        memcpy(plat_secret_new(L, w->buf.len), plat_buf_bytes(&w->buf), w->buf.len);
+        explicit_bzero(w->buf.data, w->buf.cap);
+    } else {
+        lua_pushlstring(L, plat_buf_bytes(&w->buf), w->buf.len);
+    }
     plat_buf_done(&w->buf);
     return 1;
 }

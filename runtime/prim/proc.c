@@ -9,6 +9,7 @@
 
 #include "lua/args.h"
 #include "lua/fail.h"
+#include "lua/secret.h"
 #include "lua/task.h"
 
 #include "base/banned.h"
@@ -122,7 +123,7 @@ static int k_run(lua_State *L, int status, lua_KContext ctx)
 static int l_run(lua_State *L)
 {
     size_t len;
-    const char *input = plat_args_lstring(L, 2, "stdin", NULL, &len);
+    const char *input = plat_args_bytes(L, 2, "stdin", NULL, &len);
     struct plat_proc_opts opts = { .collect = true, .pipe_stdin = input != NULL };
     struct process *p = check_start(L, &opts);
     struct plat_proc_op *op = plat_op_new(L, sizeof(*op), &plat_proc_run_class);
@@ -243,7 +244,7 @@ static int l_write(lua_State *L)
 {
     struct plat_proc *proc = check_process(L);
     size_t len;
-    const char *data = luaL_checklstring(L, 2, &len);
+    const char *data = plat_secret_check_bytes(L, 2, &len);
     struct plat_proc_op *op = new_op(L, proc, &plat_proc_write_class);
     struct plat_err err;
 

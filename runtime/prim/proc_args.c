@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "lua/args.h"
+#include "lua/secret.h"
 #include "prim/proc.h"
 
 #include "base/banned.h"
@@ -36,6 +37,9 @@ const char *const *prim_proc_argv(lua_State *L, int idx)
     argv = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof(*argv), 0);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_geti(L, idx, i);
+        if (plat_secret_is(L, -1))
+            luaL_error(L, "a secret in the arguments of a program can be read by everybody: give "
+                          "it by stdin, env or a file");
         argv[i - 1] = check_text(L, -1, "argument");
         lua_pop(L, 1); /* the list still holds it */
     }
@@ -57,6 +61,18 @@ static void inherit_env(lua_State *L, int idx)
     }
 }
 
+/* Pushes "NAME=value" of the value on top of the stack, which may be a secret; the strings of an
+ * environment are Lua's until the collector takes them. */
+static void push_pair(lua_State *L, const char *name)
+{
+    size_t len;
+    const char *value = plat_secret_bytes(L, -1, &len);
+
+    if (value && strlen(value) != len)
+        luaL_error(L, "bad environment value (it contains a zero byte)");
+    lua_pushfstring(L, "%s=%s", name, value ? value : check_text(L, -1, "environment value"));
+}
+
 /* Applies the option env = { NAME = value, GONE = false } to the table at idx. */
 static void override_env(lua_State *L, int opts, int idx)
 {
@@ -67,7 +83,7 @@ static void override_env(lua_State *L, int opts, int idx)
     if (!lua_istable(L, -1))
         luaL_error(L, "bad option 'env' (table expected, got %s)", luaL_typename(L, -1));
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-        const char *name = check_text(L, -2, "environment name"), *value;
+        const char *name = check_text(L, -2, "environment name");
 
         if (!*name || strchr(name, '='))
             luaL_error(L, "bad environment name \"%s\"", name);
@@ -75,8 +91,9 @@ static void override_env(lua_State *L, int opts, int idx)
         if (lua_isboolean(L, -2) && !lua_toboolean(L, -2)) {
             lua_pushnil(L);
         } else {
-            value = check_text(L, -2, "environment value");
-            lua_pushfstring(L, "%s=%s", name, value);
+            lua_pushvalue(L, -2);
+            push_pair(L, name);
+            lua_remove(L, -2);
         }
         lua_rawset(L, idx);
     }

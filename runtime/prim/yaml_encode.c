@@ -13,6 +13,7 @@
 #include "base/yaml_resolve.h"
 #include "lua/args.h"
 #include "lua/plain.h"
+#include "lua/secret.h"
 #include "prim/yaml.h"
 
 #include "base/banned.h"
@@ -22,9 +23,17 @@
 #define MAX_SIZE   (1 << 30) /* of the result */
 #define SIMPLE_KEY 256       /* parsers allow 1024 characters; beyond: `? key` */
 
+struct writer {
+    struct plat_buf buf; /* first: the functions below know the buffer alone */
+    bool is_secret;      /* a secret is in the text */
+};
+
 static int writer_gc(lua_State *L)
 {
-    plat_buf_done(luaL_checkudata(L, 1, BOX));
+    struct writer *w = luaL_checkudata(L, 1, BOX);
+    if (w->is_secret && w->buf.data)
+        explicit_bzero(w->buf.data, w->buf.cap);
+    plat_buf_done(&w->buf);
     return 0;
 }
 
@@ -155,9 +164,15 @@ static void write_scalar(lua_State *L, struct plat_buf *buf, int idx, int indent
         add(L, buf, lua_toboolean(L, idx) ? "true" : "false", lua_toboolean(L, idx) ? 4 : 5);
         return;
     default:
-        if (!plat_plain_is_null(L, idx))
+        if (plat_secret_is(L, idx)) {
+            ((struct writer *)buf)->is_secret = true;
+            s = plat_secret_bytes(L, idx, &n);
+            write_text(L, buf, s, n, indent, at);
+        } else if (plat_plain_is_null(L, idx)) {
+            add(L, buf, "null", 4);
+        } else {
             plat_plain_raise(L, OP, at, "a %s is not data", luaL_typename(L, idx));
-        add(L, buf, "null", 4);
+        }
     }
 }
 
@@ -258,14 +273,21 @@ int plat_yaml_encode(lua_State *L)
 {
     luaL_checkany(L, 1);
     bool documents = plat_args_bool(L, 2, "documents", false);
-    struct plat_buf *buf = lua_newuserdatauv(L, sizeof(*buf), 0);
+    struct writer *w = lua_newuserdatauv(L, sizeof(*w), 0);
+    struct plat_buf *buf = &w->buf;
     plat_buf_init(buf, MAX_SIZE);
+    w->is_secret = false;
     luaL_setmetatable(L, BOX);
     if (documents)
         write_documents(L, buf);
     else
         write_node(L, buf, 1, PLACE_LINE, 0, NULL);
-    lua_pushlstring(L, plat_buf_bytes(buf), buf->len);
+    if (w->is_secret) {
+        memcpy(plat_secret_new(L, buf->len), plat_buf_bytes(buf), buf->len);
+        explicit_bzero(buf->data, buf->cap);
+    } else {
+        lua_pushlstring(L, plat_buf_bytes(buf), buf->len);
+    }
     plat_buf_done(buf);
     return 1;
 }

@@ -163,8 +163,17 @@ local function list(v)
   return of_type("table")(v)
 end
 
+--- Text, or a secret in its place.
+local function sendable(v)
+  if type(v) == "userdata" and require("prim.secret").is(v) then
+    return v
+  end
+  return of_type("string")(v)
+end
+
 M.types = {
   string = of_type("string"),
+  sendable = sendable,
   integer = integer,
   number = number,
   boolean = boolean,

@@ -25,9 +25,18 @@ local function show(v)
   return type(mt) == "table" and type(mt.__name) == "string" and mt.__name or type(v)
 end
 
+--- Raises for what must not become text, such as a secret.
+local function check_printable(v)
+  local mt = type(v) == "userdata" and metatable_of(v)
+  if type(mt) == "table" and mt.__unprintable then
+    error(mt.__unprintable, 3)
+  end
+end
+
 local function format(fmt, ...)
   local n = select("#", ...)
   for i = 1, n do
+    check_printable((select(i, ...)))
     if ADDRESSED[type((select(i, ...)))] then
       local args = { ... }
       for j = 1, n do

@@ -4,6 +4,7 @@ local check = require("plat.check")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
+local secret = require("plat.secret")
 
 local M = {}
 
@@ -104,26 +105,43 @@ local function outline(st)
   return st and ("%s, %d bytes, mode %04o"):format(st.type, st.size, st.mode) or "absent"
 end
 
+--- Says of a content what may be known of it: its size, and what tells it from others.
+local function describe(content)
+  if secret.is(content) then
+    return "a secret", { secret = content }
+  end
+  return ("%d bytes"):format(#content), { sha256 = require("plat.hash").digest("sha256", content) }
+end
+
+local function is_content(path, before, content)
+  if secret.is(content) then
+    return content:equal(M.read(path))
+  end
+  return before.size == #content and M.read(path) == content
+end
+
 --- Makes a file have this content: atomically, on disk when it returns. Does nothing if it has.
 ---@async
 ---@param path string
----@param content string
+---@param content string|plat.Secret a secret is for the owner alone, unless `mode` says otherwise
 ---@param opts? { mode?: string }
 ---@return boolean changed
 function M.write(path, content, opts)
-  local mode = mode_of("fs.write", WRITE(opts).mode)
+  local mode = mode_of("fs.write", WRITE(opts).mode or secret.is(content) and "0600" or nil)
   local before = M.stat(path)
   local same_mode = not mode or before and before.mode == mode
-  if before and same_mode and before.size == #content and M.read(path) == content then
+  if before and same_mode and is_content(path, before, content) then
     return false
   end
+  local what, args = describe(content)
+  args.path, args.mode = path, mode
   return change("fs.write", path, {
-    text = ("write %d bytes to %s"):format(#content, path),
-    args = { path = path, sha256 = require("plat.hash").digest("sha256", content), mode = mode },
+    text = ("write %s to %s"):format(what, path),
+    args = args,
     recovery = "repeatable",
     predict = always,
     diff = function()
-      return { { path, outline(before), ("file, %d bytes"):format(#content) } }
+      return { { path, outline(before), "file, " .. what } }
     end,
   }, function(raw)
     return raw.write(path, content, { mode = mode, atomic = true, sync = true })
@@ -133,16 +151,20 @@ end
 --- Appends to a file; on disk when it returns.
 ---@async
 ---@param path string
----@param content string
+---@param content string|plat.Secret
 ---@return boolean changed
 function M.append(path, content)
+  local what, args = describe(content)
+  local hidden, before = secret.is(content), M.stat(path)
+  args.path = path
   return change("fs.append", path, {
-    text = ("append %d bytes to %s"):format(#content, path),
-    args = { path = path, sha256 = require("plat.hash").digest("sha256", content) },
+    text = ("append %s to %s"):format(what, path),
+    args = args,
     recovery = "unknowable",
     predict = always,
   }, function(raw)
-    return raw.write(path, content, { append = true, sync = true })
+    local mode = hidden and not before and tonumber("600", 8) or nil
+    return raw.write(path, content, { append = true, sync = true, mode = mode })
   end)
 end
 

@@ -5,9 +5,12 @@ local effect = require("plat.effect")
 local fault = require("plat.fault")
 local hash = require("plat.hash")
 local json = require("plat.json")
+local out = require("plat.out")
+local secret = require("plat.secret")
 local task = require("plat.task")
 local time = require("plat.time")
 local unknown = require("plat.effect.unknown")
+local wire = require("plat.effect.wire")
 
 local M = {}
 
@@ -16,9 +19,9 @@ local READS = { GET = true, HEAD = true, OPTIONS = true }
 local REPEATABLE = { PUT = true, DELETE = true }
 
 local SCHEMA = {
-  headers = { type = "table", help = "name = value" },
+  headers = { type = "table", help = "name = value; values may be secrets, here and below" },
   query = { type = "table", help = "name = value, escaped here" },
-  body = { type = "string" },
+  body = { type = "sendable" },
   json = { type = "any", help = "a value to send as JSON" },
   form = { type = "table", help = "name = value, to send as a form" },
   token = { type = "any", help = "sent as Authorization: Bearer" },
@@ -29,8 +32,8 @@ local SCHEMA = {
   any_status = { type = "boolean", help = "do not raise for a status of 400 or more" },
   follow = { type = "integer", min = 0, max = 20, help = "redirects to follow; default none" },
   ca = { type = "string", help = "PEM, instead of the system's" },
-  cert = { type = "string", help = "PEM of the client certificate" },
-  key = { type = "string", help = "PEM of its key" },
+  cert = { type = "sendable", help = "PEM of the client certificate" },
+  key = { type = "sendable", help = "PEM of its key" },
   insecure = { type = "boolean", help = "do not verify TLS; warned about" },
   server_name = { type = "string", help = "the name in the certificate, if not the URL's" },
   unix_socket = { type = "string", help = "path" },
@@ -63,20 +66,6 @@ function Response:json()
   return json.decode(self.body, { name = self._what })
 end
 
-local function escape(s)
-  return (tostring(s):gsub("[^%w%-._~]", function(c)
-    return ("%%%02X"):format(c:byte())
-  end))
-end
-
-local function form(fields)
-  local parts = {}
-  for name, value in pairs(fields) do
-    parts[#parts + 1] = escape(name) .. "=" .. escape(value)
-  end
-  return table.concat(parts, "&")
-end
-
 --- Returns body and content type of the one option that gives them.
 local function body_of(opts, level)
   local given = (opts.body and 1 or 0) + (opts.json ~= nil and 1 or 0) + (opts.form and 1 or 0)
@@ -85,7 +74,8 @@ local function body_of(opts, level)
   elseif opts.json ~= nil then
     return json.encode(opts.json), "application/json"
   elseif opts.form then
-    return form(opts.form), "application/x-www-form-urlencoded"
+    local shown, real = wire.fields(opts.form)
+    return real or shown, "application/x-www-form-urlencoded"
   end
   return opts.body
 end
@@ -100,7 +90,8 @@ local function headers_of(opts, content_type)
     headers["Content-Type"] = content_type
   end
   if opts.token and not seen.authorization then
-    headers.Authorization = "Bearer " .. tostring(opts.token)
+    headers.Authorization = secret.is(opts.token) and opts.token:format("Bearer %s")
+      or "Bearer " .. tostring(opts.token)
   end
   return headers
 end
@@ -112,7 +103,11 @@ end
 local function change_of(method, url, opts, body)
   return {
     text = opts.text or (method .. " " .. url),
-    args = { method = method, url = url, body = body and hash.digest("sha256", body) or nil },
+    args = {
+      method = method,
+      url = url,
+      body = secret.is(body) and body or body and hash.digest("sha256", body) or nil,
+    },
     recovery = opts.recovery or (REPEATABLE[method] and "repeatable" or "unknowable"),
     planned = opts.planned,
     veiled = true,
@@ -120,7 +115,8 @@ local function change_of(method, url, opts, body)
 end
 
 local function excerpt(resp)
-  local text = (resp.body or ""):sub(1, EXCERPT):gsub("%s+", " "):gsub("^ ", ""):gsub(" $", "")
+  local text =
+    out.redact(resp.body or ""):sub(1, EXCERPT):gsub("%s+", " "):gsub("^ ", ""):gsub(" $", "")
   return text == "" and "no explanation" or text
 end
 

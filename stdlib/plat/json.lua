@@ -19,7 +19,11 @@ local DECODE = check.options("json.decode", {
 local ENCODE = check.options("json.encode", {
   indent = { type = "integer", min = 0, max = 8, help = "spaces a level; default all on one line" },
   lossy = { type = "boolean", help = "write U+FFFD for bytes that are not UTF-8" },
-  secrets = { type = "enum", enum = { "reference" }, help = "write a secret as its reference" },
+  secrets = {
+    type = "enum",
+    enum = { "secret", "reference", "refuse" },
+    help = "secrets in the value: the result is one (default), or where they come from is written",
+  },
 })
 
 --- Returns the value of a JSON text. Of equal keys the last one counts.
@@ -41,15 +45,19 @@ function M.decode(text, opts)
   return value
 end
 
---- Returns a value as JSON text, its keys sorted.
----@param value any plain data
----@param opts? { indent?: integer, lossy?: boolean }
----@return string
+--- Returns a value as JSON text, its keys sorted. With a secret in it the whole text is a secret;
+--- `secrets = "reference"` gives text, in which `{"$secret": REFERENCE}` stands for each: for
+--- journals and digests. plat.secret's `restore` is the way back.
+---@param value any plain data, and secrets
+---@param opts? { indent?: integer, lossy?: boolean, secrets?: "secret"|"reference"|"refuse" }
+---@return string text or a plat.Secret
 function M.encode(value, opts)
   local ok, text = pcall(prim.encode, value, opts and ENCODE(opts))
   if not ok then
     unknown.refuse(value) -- a plan's: that ends the body instead
     error(text, 2)
+  elseif type(text) == "userdata" then
+    require("plat.secret").made_of(text, "json", value)
   end
   return text
 end

@@ -13,6 +13,7 @@ local state = {
   live = nil, -- the text of the live line on the terminal
   held = false, -- somebody types on the terminal: no live line
   said = {}, -- warnings already given
+  redactor = nil, -- once there is a secret
 }
 
 local COLORS = {
@@ -43,6 +44,23 @@ end
 ---@return string
 function M.format()
   return state.format
+end
+
+--- Sets what takes secrets out of a text: done by plat.secret when there is the first one.
+---@param fn fun(text: string): string
+function M.set_redactor(fn)
+  state.redactor = fn
+end
+
+--- Returns a text with `***` in the place of every secret. For whatever leaves this process without
+--- passing here: journals, files of events, prompts. Costs nothing while there is no secret.
+---@param text string
+---@return string
+function M.redact(text)
+  if state.redactor then
+    return (state.redactor(text))
+  end
+  return text
 end
 
 local function set(name)
@@ -88,18 +106,11 @@ local function clear_live()
   end
 end
 
---- Returns a text without the values of secrets.
----@param text string
----@return string
-function M.redact(text)
-  return text
-end
-
 --- Writes a line to stdout. Raises when stdout is closed or full: a lost result is a failure.
 ---@param text string
 function M.line(text)
   clear_live()
-  local ok, err = tty.write(1, text .. "\n")
+  local ok, err = tty.write(1, M.redact(text .. "\n"))
   if not ok then
     error({ kind = "io", op = "stdout", msg = err.msg, code = err.code }, 0)
   end
@@ -112,7 +123,7 @@ end
 ---@param text string
 function M.err(text)
   clear_live()
-  tty.write(2, text .. "\n")
+  tty.write(2, M.redact(text .. "\n"))
   if state.live then
     tty.write(2, state.live)
   end
@@ -133,7 +144,7 @@ function M.live(text)
   end
   if text then
     local cols = tty.size(2) or 80
-    local plain = text:gsub("[\r\n].*", "")
+    local plain = M.redact(text):gsub("[\r\n].*", "")
     state.live = plain:sub(1, (utf8.offset(plain, cols) or #plain + 1) - 1)
     tty.write(2, "\r\27[K" .. state.live)
   else

@@ -5,11 +5,16 @@ local effect = require("plat.effect")
 local fault = require("plat.fault")
 local list = require("plat.list")
 
+local secret = require("plat.secret")
+
 local M = {}
 
+local IN_ARGV = "a secret in the arguments of a program can be read by everybody: "
+  .. "give it by stdin, env or a file"
+
 local COMMON = {
-  stdin = { type = "string", help = "sent, then closed; default: nothing" },
-  env = { type = "table", help = "added to the environment; false removes a name" },
+  stdin = { type = "sendable", help = "text or secret, sent, then closed; default: nothing" },
+  env = { type = "table", help = "added to the environment: text or secret; false removes" },
   clear_env = { type = "boolean", default = false, help = "start from an empty environment" },
   cwd = { type = "string", help = "working directory" },
   timeout = { type = "duration", default = "60s", help = "then the program is ended" },
@@ -50,6 +55,11 @@ end
 local function check_argv(op, argv)
   if type(argv) ~= "table" or type(argv[1]) ~= "string" then
     error(op .. ": the command is a list: { program, argument, ... }", 3)
+  end
+  for _, word in ipairs(argv) do
+    if secret.is(word) then
+      error(op .. ": " .. IN_ARGV, 3)
+    end
   end
 end
 

@@ -90,14 +90,17 @@ function M.decode_one(text, opts)
   return documents[1]
 end
 
---- Returns a value as YAML text that every dialect reads back the same.
----@param value any plain data
+--- Returns a value as YAML text that every dialect reads back the same. With a secret in it the
+--- whole text is a secret.
+---@param value any plain data, and secrets
 ---@param opts? { documents?: boolean }
----@return string
+---@return string text or a plat.Secret
 function M.encode(value, opts)
   local ok, text = pcall(prim.encode, value, opts and ENCODE(opts))
   if not ok then
     error(text, 2)
+  elseif type(text) == "userdata" then
+    require("plat.secret").made_of(text, "yaml", value)
   end
   return text
 end

@@ -1,6 +1,7 @@
 --- How requests leave: over the wire, or into a simulated world. Behind the door (plat.effect).
 
 local fault = require("plat.fault")
+local list = require("plat.list")
 local task = require("plat.task")
 
 local M = {}
@@ -24,31 +25,77 @@ local function authority_of(url)
   return rest
 end
 
---- Returns the URL of a request with its query.
+local function escape(s)
+  return (tostring(s):gsub("[^%w%-._~]", function(c)
+    return ("%%%02X"):format(c:byte())
+  end))
+end
+
+--- Whether a value is a secret. Most runs have none, and do not load what is for them.
+local function is_secret(v)
+  return type(v) == "userdata" and require("plat.secret").is(v)
+end
+
+--- Returns names and values as a query or a form: the text to show, in which `***` stands for
+--- secrets, and the real one as a secret, if there are any.
+---@param fields table<string, any>
+---@return string shown
+---@return plat.Secret? real
+function M.fields(fields)
+  local shown, format, values = {}, {}, {}
+  for name, value in pairs(fields) do
+    local known = escape(name) .. "="
+    if is_secret(value) then
+      values[#values + 1] = value:url()
+      shown[#shown + 1] = known .. "***"
+      format[#format + 1] = known:gsub("%%", "%%%%") .. "%s"
+    else
+      shown[#shown + 1] = known .. escape(value)
+      format[#format + 1] = shown[#shown]:gsub("%%", "%%%%")
+    end
+  end
+  local real = #values > 0
+    and require("plat.secret").format(table.concat(format, "&"), table.unpack(values))
+  return table.concat(shown, "&"), real or nil
+end
+
+--- Returns the URL of a request with its query, as it may be shown. One with secrets in it goes to
+--- `req.secret_url`.
 ---@param req table
 ---@return string
 function M.full_url(req)
   if not req.query then
     return req.url
   end
-  local parts = {}
-  local function escape(s)
-    return (
-      tostring(s):gsub("[^%w%-._~]", function(c)
-        return ("%%%02X"):format(c:byte())
-      end)
-    )
+  local shown, real = M.fields(req.query)
+  local base = req.url .. (req.url:find("?", 1, true) and "&" or "?")
+  req.secret_url = real and real:format(base:gsub("%%", "%%%%") .. "%s")
+  return base .. shown
+end
+
+--- Returns the text of what may be a secret.
+local function reveal(v)
+  if is_secret(v) then
+    local text = require("prim.secret").reveal(v)
+    return text
   end
-  for k, v in pairs(req.query) do
-    parts[#parts + 1] = escape(k) .. "=" .. escape(v)
+  return v
+end
+
+--- Returns a request as a simulated server gets it: nothing of it is a secret any more.
+local function revealed(req)
+  local copy = list.copy(req)
+  copy.url, copy.body, copy.headers = reveal(req.secret_url or req.url), reveal(req.body), {}
+  for name, value in pairs(req.headers or {}) do
+    copy.headers[name] = type(value) == "table" and list.map(value, reveal) or reveal(value)
   end
-  return req.url .. (req.url:find("?", 1, true) and "&" or "?") .. table.concat(parts, "&")
+  return copy
 end
 
 --- Sends a request into the simulated world.
 local function ask_world(door, req)
   local authority = authority_of(req.url)
-  local resp, err = door.world:request(authority, req, door.mode == "plan")
+  local resp, err = door.world:request(authority, revealed(req), door.mode == "plan")
   if not resp then
     fault.raise("refused", M.about(req), {
       msg = ("%s is not part of the sandbox: %s"):format(authority, err),
@@ -69,7 +116,8 @@ local function header_list(headers)
   local lines = {}
   for name, value in pairs(headers or {}) do
     for _, one in ipairs(type(value) == "table" and value or { value }) do
-      lines[#lines + 1] = name .. ": " .. tostring(one)
+      lines[#lines + 1] = is_secret(one) and require("prim.secret").join({ name .. ": ", one })
+        or name .. ": " .. tostring(one)
     end
   end
   return lines
@@ -83,7 +131,7 @@ local function ask_wire(req, declared)
   end
   local resp, err = require("prim.http").request({
     method = req.method,
-    url = req.url,
+    url = req.secret_url or req.url,
     headers = header_list(req.headers),
     body = req.body,
     ca = endpoint.ca,

@@ -7,6 +7,7 @@ local json = require("plat.json")
 local list = require("plat.list")
 local locate = require("plat.inventory.locate")
 local schedule = require("plat.schedule")
+local secrets = require("plat.inventory.secrets")
 local sys = require("prim.sys")
 
 local M = {}
@@ -23,6 +24,7 @@ local TOP = {
   freeze = { type = "table" },
   clusters = { type = "table" },
   dremio = { type = "table" },
+  secrets = { type = "table" },
 }
 
 --- Who may grant what `run:approve` asks for.
@@ -185,6 +187,16 @@ function File:entries(value, path, method)
   return out
 end
 
+function File:secrets(value, path)
+  if json.is_array(value) then
+    self:fail(path, '"secrets" must hold names, each with a reference')
+  end
+  local out, name, problem = secrets.read(value, function(rest)
+    return resolve(rest, self.dir)
+  end)
+  return out or self:fail(join(path, name), problem)
+end
+
 --- Reads the `platrun:` key of one file.
 ---@param value any
 ---@param file { name: string, text: string, dir: string }
@@ -209,6 +221,9 @@ function M.read(value, file)
   if out.dremio then
     out.dremio = self:entries(out.dremio, join(path, "dremio"), "dremio")
   end
+  if out.secrets then
+    out.secrets = self:secrets(out.secrets, join(path, "secrets"))
+  end
   return out
 end
 
@@ -218,6 +233,7 @@ end
 ---@return table
 function M.merge(base, more)
   local out = list.merge(base, more)
+  out.secrets = list.merge(base.secrets, more.secrets)
   for _, kind in ipairs({ "clusters", "dremio" }) do
     out[kind] = list.merge({}, base[kind])
     for name, entry in pairs(more[kind] or {}) do
