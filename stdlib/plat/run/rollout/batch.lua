@@ -246,13 +246,14 @@ local function inside(self, batch)
   end)
 end
 
---- Works on a batch in a step of its own.
+--- Works on a batch in a step of its own. Unless the whole run is to be undone, what a finished
+--- batch did stays.
 ---@async
 ---@param self plat.run.Rollout
 ---@param batch plat.run.Batch
 function M.run(self, batch)
   local entered = false
-  self.run:step(batch.title, { keep = self.opts.undo == "none" }, function(step)
+  self.run:step(batch.title, { keep = self.opts.undo ~= "all" }, function(step)
     entered = true
     batch.key = step.key
     batch.names = leader.exchange(self, batch)
@@ -267,9 +268,6 @@ function M.run(self, batch)
     for _, name in ipairs(batch.names) do
       self.state[name] = batch.failures[name] and "failed" or "done"
     end
-  end
-  if self.opts.undo ~= "all" and not self.run.planning then
-    undo.keep(self.run, batch.key)
   end
 end
 
