@@ -16,6 +16,13 @@ local OWN = {
     help = "this step is finished: do not enter it again",
   },
   {
+    "--done",
+    type = "string",
+    many = true,
+    value = "STEP",
+    help = "what nobody can tell of in this step did happen: go on behind it",
+  },
+  {
     "--redo",
     type = "string",
     many = true,
@@ -43,7 +50,7 @@ local function flags()
   return all
 end
 
-local USAGE = "platrun resume [RUN] [--settle STEP] [--redo STEP] [flags]"
+local USAGE = "platrun resume [RUN] [--settle|--done|--redo STEP] [flags]"
 
 return {
   summary = "go on with a run that was interrupted, failed or waits",
@@ -66,6 +73,7 @@ return {
       out.line(("run %s is abandoned: what it did stays as it is"):format(id))
       return 0
     end
-    return again.resume(id, opts, { closed = opts.settle or {}, redo = opts.redo or {} })
+    local said = { closed = opts.settle or {}, done = opts.done, redo = opts.redo or {} }
+    return again.resume(id, opts, said)
   end,
 }

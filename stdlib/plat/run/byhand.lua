@@ -1,4 +1,4 @@
---- What a person says about steps of which nobody else can tell: `--settle STEP`, `--redo STEP`.
+--- What a person says about steps of which nobody else can tell: `--settle`, `--done`, `--redo`.
 
 local check = require("plat.check")
 local fault = require("plat.fault")
@@ -22,9 +22,11 @@ local function find(run, word)
   })
 end
 
-local function close(run, step)
+--- What nobody could tell of in a step has happened. Returns how many changes that were.
+local function confirm(run, step)
+  local unknown = memory.dangling(run.memory, step.key)
   run:record({ type = "settle", step = step.key, answer = "done", by = run.user })
-  for _, known in ipairs(memory.dangling(run.memory, step.key)) do
+  for _, known in ipairs(unknown) do
     run:record({
       type = "outcome",
       key = known.intent.key,
@@ -33,6 +35,11 @@ local function close(run, step)
     })
     known.outcome = { outcome = "done" }
   end
+  return #unknown
+end
+
+local function close(run, step)
+  confirm(run, step)
   run:record({ type = "step_end", key = step.key, status = "ok", changes = 0, settled = "person" })
   step.status = "ok"
 end
@@ -40,9 +47,19 @@ end
 --- Applies what a person says, before the playbook runs again.
 ---@async
 ---@param run plat.Run
----@param said { closed: string[], redo: string[] } steps that are finished; steps whose changes of
----  unknown outcome did not happen
+---@param said { closed: string[], done: string[]?, redo: string[] } steps that are finished; steps
+---  whose changes of unknown outcome happened, or did not
 function M.apply(run, said)
+  for _, word in ipairs(said.done or {}) do
+    local step = find(run, word)
+    if confirm(run, step) == 0 then
+      fault.raise("usage", { op = "resume" }, {
+        msg = ("every change of the step %q is known"):format(step.key),
+        hint = "--settle closes a step that is finished",
+        where = "",
+      })
+    end
+  end
   for _, word in ipairs(said.closed) do
     close(run, find(run, word))
   end

@@ -76,7 +76,7 @@ end
 local function question(run, step, change)
   return {
     msg = ("nobody can tell whether this happened before the interruption: %s"):format(change.text),
-    hint = ("look, then: platrun resume %s --settle %q if it did, --redo %q if it did not"):format(
+    hint = ("look, then: platrun resume %s --done %q if it did, --redo %q if it did not"):format(
       run.id or "RUN",
       step,
       step
