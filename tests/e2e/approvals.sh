@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run:confirm and run:approve as people meet them: terminals, flags, second persons, expiry, rejection.
+# run:confirm and run:approve as people meet them: terminals, flags, second persons, expiry.
 . "$(dirname "$0")/lib.sh"
 export PLATRUN_RUNS_DIR=$work/runs
 unset SUDO_USER
@@ -22,10 +22,13 @@ as() { # USER ARGUMENTS...: as somebody who became this account by sudo
 type_into() { # TEXT ARGUMENTS...: platrun on a terminal, with this typed after the question
     local text=$1
     shift
-    { wait_until 10 grep -qE '\[y/N\]|to go on:' "$work/out" && printf '%s\n' "$text"; sleep 0.3; } |
-        script -qefc "$(printf '%q ' "$platrun" "$@")" /dev/null >"$work/out" 2>&1
+    : >"$work/seen"
+    {
+        wait_until 10 grep -qE '\[y/N\]|to go on:' "$work/seen" && printf '%s\n' "$text"
+        sleep 0.3
+    } | script -qefc "$(printf '%q ' "$platrun" "$@")" "$work/seen" >/dev/null 2>&1
     status=${PIPESTATUS[1]}
-    out=$(cat "$work/out")
+    out=$(cat "$work/seen")
 }
 
 mkdir "$work/inventory" "$work/strict"
@@ -131,7 +134,8 @@ check "of two who approve at once one is told" \
 status=0
 run resume "$two"
 expect "and the run goes on" 0
-check "with one decision" test "$(grep -c '"type":"approval"' "$PLATRUN_RUNS_DIR/$two/journal.jsonl")" = 2
+decisions=$(grep -c '"type":"approval"' "$PLATRUN_RUNS_DIR/$two/journal.jsonl")
+check "with one decision, and its use" test "$decisions" = 2
 rm -f "$work/one" "$work/two"
 
 run "$work/two.lua" "${real[@]}" expires=1s
@@ -172,7 +176,8 @@ expect "but not a destructive one" 6 '' '--yes-destructive'
 rm "$work/dropped"
 run "$work/ask.lua" "${real[@]}" --yes-destructive -o json
 expect "--yes-destructive does" 0
-check "it is in the JSON" jq_true '.events[] | select(.event == "confirm") | .how == "--yes-destructive"'
+check "it is in the JSON" \
+    jq_true '.events[] | select(.event == "confirm") | .how == "--yes-destructive"'
 if command -v script >/dev/null; then
     rm "$work/dropped"
     type_into mian "$work/ask.lua" "${real[@]}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# platrun runs: every kind of run is listed and told, the damaged ones too; verify, last, diff, prune.
+# platrun runs: every kind of run is listed and told, also damaged ones; verify, last, diff, prune.
 . "$(dirname "$0")/lib.sh"
 export PLATRUN_RUNS_DIR=$work/runs
 

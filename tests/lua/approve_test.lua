@@ -211,9 +211,7 @@ return {
     t.equal(#of_type(records, "request"), 2)
   end,
 
-  ["approve: the inventory's rules are in the request; a plan lists; no journal, no approval"] = function(
-    t
-  )
+  ["approve: the inventory's rules are in the request; a plan lists"] = function(t)
     local inventory = {
       approvals = function()
         return { four_eyes = true, approvers = { "@dba" } }

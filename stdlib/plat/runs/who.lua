@@ -46,9 +46,9 @@ function M.text(who)
   return who.host and ("%s on %s"):format(name, who.host) or name
 end
 
---- Returns whether two may be one person. Who logged in decides, where that is known of both: a name
---- in the environment can be forged. In doubt they are one: an account without a trace of who is
---- behind it is everybody who can become it. Pure.
+--- Returns whether two may be one person. Who logged in decides, where that is known of both: a
+--- name in the environment can be forged. In doubt they are one: an account without a trace of who
+--- is behind it is everybody who can become it. Pure.
 ---@param a plat.runs.Who
 ---@param b plat.runs.Who
 ---@return boolean

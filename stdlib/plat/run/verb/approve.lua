@@ -90,8 +90,8 @@ local function go_on(run, name, decision, tell)
 end
 
 --- Stops the run until somebody says `platrun approve RUN`; `platrun resume RUN` then goes on
---- behind this line, after the guards have been asked again. A rejected run is undone. Who may approve
---- is said here and by the inventory (`approvals:`); both count.
+--- behind this line, after the guards have been asked again. A rejected run is undone. Who may
+--- approve is said here and by the inventory (`approvals:`); both count.
 ---@async
 ---@param run plat.Run
 ---@param name string

@@ -81,8 +81,8 @@ local function refuse(text, options, risk)
 end
 
 --- Asks whether to go on; a no refuses the run, and what it did is undone. `-y` answers yes
---- beforehand below risk destructive; there a name is typed, or `--yes-destructive` given. What was answered
---- counts for a resumed run. A plan lists the question.
+--- beforehand below risk destructive; there a name is typed, or `--yes-destructive` given. What
+--- was answered counts for a resumed run. A plan lists the question.
 ---@async
 ---@param run plat.Run
 ---@param text string what is about to happen
