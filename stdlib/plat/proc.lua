@@ -30,10 +30,13 @@ local RUN = check.options(
     text = { type = "string", help = "what it does, for plan and report; default: the command" },
     recovery = {
       type = "enum",
-      enum = { "repeatable", "probed", "unknowable" },
+      enum = { "repeatable", "unknowable" },
       default = "unknowable",
       help = "what to do when nobody knows whether it ran",
     },
+    creates = { type = "string", help = "a path: if it exists, the program ran; it is not run" },
+    unless = { type = "list", help = "a command that only looks: exit 0 says that it ran" },
+    probe = { type = "any", help = "a function that only looks: true if it ran" },
     planned = { type = "any", help = "what a plan goes on with" },
   })
 )
@@ -43,6 +46,7 @@ local RUN = check.options(
 ---@field signal? string "SIGKILL"
 ---@field stdout string
 ---@field stderr string
+---@field skipped? boolean it was not run: `creates` or `unless` says that it has been
 
 local function show(argv)
   local words = {}
@@ -77,11 +81,8 @@ end
 
 --- Returns the output, or raises kind "exit" with the last line that the program said.
 local function judge(op, argv, out, opts)
-  local good = opts.ok or { 0 }
-  for _, code in ipairs(good) do
-    if out.code == code then
-      return out
-    end
+  if list.contains(opts.ok or { 0 }, out.code) then
+    return out
   end
   local said = (out.stderr ~= "" and out.stderr or out.stdout):match("([^\n]+)\n*$")
   local how = out.signal and "ended by " .. out.signal or "exit " .. out.code
@@ -109,14 +110,37 @@ function M.read(argv, opts)
   return judge("proc.read", argv, out, opts)
 end
 
+--- Returns the function that sees whether the program has run, and whether it is asked before.
+local function witness(opts)
+  if opts.creates then
+    return function()
+      return require("plat.fs").exists(opts.creates)
+    end, true
+  elseif opts.unless then
+    return function()
+      local req = { argv = opts.unless, opts = { timeout = opts.timeout, cwd = opts.cwd } }
+      req.op, req.read = "proc.read", "the caller says that it changes nothing"
+      return effect.proc(req).code == 0
+    end,
+      true
+  end
+  return opts.probe, false
+end
+
 --- Runs a program as a change: planned, recorded, inside a step. Unwanted exit codes raise "exit".
+--- With `creates` or `unless` it is run only where that says that it has not. They, or `probe`, also
+--- tell after an interruption whether it ran; without them a person is asked.
 ---@async
 ---@param argv string[]
----@param opts? table as `read`, and text, recovery, planned
+---@param opts? table as `read`, and text, recovery, creates, unless, probe, planned
 ---@return plat.proc.Output
 function M.run(argv, opts)
   check_argv("proc.run", argv)
   opts = RUN(opts)
+  local ran, first = witness(opts)
+  if first and ran() then
+    return { code = 0, stdout = "", stderr = "", skipped = true }
+  end
   local out = effect.proc({
     argv = argv,
     opts = prim_opts(opts),
@@ -125,7 +149,11 @@ function M.run(argv, opts)
     change = {
       text = opts.text or "run " .. show(argv),
       args = { argv = list.copy(argv), cwd = opts.cwd },
-      recovery = opts.recovery,
+      recovery = ran and "probed" or opts.recovery,
+      probe = ran,
+      bad = function(result)
+        return not list.contains(opts.ok or { 0 }, result.code)
+      end,
       planned = opts.planned,
       veiled = true,
     },

@@ -112,14 +112,16 @@ end
 local function forget_failures(m)
   local mended = {}
   for key, change in pairs(m.changes) do
-    if change.outcome and change.outcome.outcome == "done" then
+    if change.outcome and change.outcome.outcome == "done" and not change.outcome.bad then
       local base, n = split(key)
       mended[base] = math.max(mended[base] or 0, n)
     end
   end
   for key, change in pairs(m.changes) do
     local base, n = split(key)
-    if change.outcome and change.outcome.outcome == "failed" and n > (mended[base] or 0) then
+    local outcome = change.outcome
+    local again = outcome and (outcome.outcome == "failed" or outcome.bad)
+    if again and n > (mended[base] or 0) then
       m.changes[key] = nil
     end
   end

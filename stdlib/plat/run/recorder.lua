@@ -99,6 +99,7 @@ local function outcome(run, change, word, err, result, how)
     key = change.key,
     outcome = word,
     settled = how,
+    bad = not err and word == "done" and change.bad and change.bad(result) or nil,
     answer = not err and word ~= "unknown" and answer_of(change, result) or nil,
     error = err and M.plain_fault(err) or nil,
   })
