@@ -114,6 +114,33 @@ return {
     end)
   end,
 
+  ["inventory: approvals of the environment and of a cluster"] = function(t)
+    local inventory = require("plat.inventory")
+    local path = t.tmp() .. "/p.yaml"
+    local function load(text)
+      require("prim.fs").write(path, text, { mode = 420 })
+      return inventory.load(path)
+    end
+    local inv = load([[
+platrun:
+  approvals: {four_eyes: true, approvers: [alice, "@dba"]}
+  clusters:
+    main: {namespace: x}
+    lab: {approvals: {four_eyes: false}}
+]])
+    t.equal(inv:cluster("main").approvals, { four_eyes = true, approvers = { "alice", "@dba" } })
+    t.equal(inv:cluster("lab").approvals.four_eyes, false)
+    local own = load("platrun: {clusters: {a: {}, b: {approvals: {four_eyes: true}}}}\n")
+    t.equal(own:cluster("a").approvals.four_eyes, false)
+    t.equal(
+      own:approvals().four_eyes,
+      true,
+      "which cluster it is about is not known: the strictest"
+    )
+    t.fails('p.yaml:1: unknown key "for_eyes"', load, "platrun: {approvals: {for_eyes: true}}\n")
+    t.fails("neither a user nor a @group", load, "platrun: {approvals: {approvers: ['a b']}}\n")
+  end,
+
   ["approval: what a run waits for"] = function(t)
     local ask = { type = "request", name = "a", n = 2 }
     t.equal(approval.waiting({}), nil)

@@ -144,7 +144,7 @@ return function(run, text, opts)
     elseif not conf.notify and not conf.notify_url then
       why = "platrun.conf has neither notify: nor notify_url:"
     else
-      sent, failed = tell_all(conf, message(run, text, opts.level))
+      sent, failed = tell_all(conf, message(run, out.redact(text), opts.level))
     end
   end
   if why and opts.quiet then
