@@ -157,7 +157,7 @@ function World:request(authority, req)
     log(self, {
       authority = authority,
       method = req.method,
-      url = req.url:match("^%a+://[^/?]*(.*)$"),
+      url = req.url:match("^%a+://[^/?]*(.*)$") or req.url, -- a served one has no host
       headers = req.headers,
       body = req.body,
     })
