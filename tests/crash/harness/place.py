@@ -53,6 +53,7 @@ class Place:
         self.path = path
         self.state = os.path.join(path, "state")
         self.fast = False
+        self.cwd = ROOT
         if template:
             shutil.copytree(os.path.join(template.path, "state"), self.state)
         os.makedirs(self.state, exist_ok=True)
@@ -71,7 +72,7 @@ class Place:
         return env
 
     def platrun(self, args, **env):
-        done = subprocess.run([PLATRUN] + args, cwd=ROOT, env=self.env(**env), text=True,
+        done = subprocess.run([PLATRUN] + args, cwd=self.cwd, env=self.env(**env), text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, errors="replace",
                               stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
         return Ended(done.returncode, done.stdout, done.stderr)

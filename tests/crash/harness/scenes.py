@@ -67,8 +67,9 @@ class Scene:
             if call.what == "wire" or (call.what == "world" and self.is_change(call)):
                 ways = self.change
             found += [Point(call.number, how, str(call)) for how in ways]
-        last = calls[-1]
-        return found + [Point(last.number, "after", "the end")]
+        if (found[-1].number, found[-1].how) != (calls[-1].number, "after"):
+            found.append(Point(calls[-1].number, "after", "the end"))
+        return found
 
     @staticmethod
     def is_change(call):
@@ -128,6 +129,7 @@ class Unknowable(Scene):
 
     journal = ("before", "torn", "unended", "after")
     lines = ["first", "second", "third"]
+    steps = ["append the first line", "append two more", "append two more"]
 
     def set(self, path):
         self.template = Place(os.path.join(path, "start"))
@@ -135,6 +137,7 @@ class Unknowable(Scene):
     def open(self, path):
         place = Place(path, self.template)
         place.playbook = os.path.join(path, "unknowable.lua")
+        place.cwd = path  # where no platrun.conf chooses the sandbox
         place.file = os.path.join(path, "witness")
         shutil.copy(os.path.join(PLAYBOOKS, "unknowable.lua"), place.playbook)
         return place
@@ -170,11 +173,39 @@ class Unknowable(Scene):
     def settle(self, place, ended, written):
         """The run asks: checks the question, answers it, and returns how the run ended then."""
         unknown = self.dangling(place.records())
-        if not unknown:
-            return "it asks although everything is known: %s" % ended, None
-        step = unknown[0]["step"]
-        if step not in ended.err + ended.out:
-            return "the question does not name the step %r: %s" % (step, ended), None
+        if len(unknown) != 1:
+            return "it asks, and %d changes are unknown: %s" % (len(unknown), ended), None
+        step, word = unknown[0]["step"], unknown[0]["args"]["argv"][-1]
+        if step not in ended.err or word not in ended.err:
+            return "the question names neither the step nor the command: %s" % ended, None
         if self.written(place) != written:
             return "it guessed: %s, was %s" % (self.written(place), written), None
-        return None, place.platrun(["resume", "--settle", step] + self.again)
+        answer = "--done" if word in written else "--redo"
+        return None, place.platrun(["resume", answer, step] + self.again)
+
+    def problem(self, place, ended):
+        if ended.status != 0:
+            return "it ended otherwise than an undisturbed run: %s" % ended
+        written = self.written(place)
+        return "it wrote %s" % written if written != self.lines else None
+
+
+class Closed(Unknowable):
+    """The same; here a person says that the whole step is finished."""
+
+    def settle(self, place, ended, written):
+        unknown = self.dangling(place.records())
+        return None, place.platrun(["resume", "--settle", unknown[0]["step"]] + self.again)
+
+    def problem(self, place, ended):
+        """Nothing was done twice, and what was closed by hand has stayed as it was."""
+        if ended.status != 0:
+            return "it did not end: %s" % ended
+        written, closed = self.written(place), set()
+        for record in place.records():
+            if record["type"] == "settle":
+                closed.add(record["step"])
+        for line, step in zip(self.lines, self.steps):
+            if written.count(line) > 1 or (not written.count(line) and step not in closed):
+                return "it wrote %s" % written
+        return None
