@@ -4,12 +4,14 @@
 -- tables ("dremio-executor-3.dremio-cluster-pod.data-platform.svc.cluster.local") and its ordinal.
 -- The first label of the host name is the pod's name; every function here takes and gives that.
 local check = require("plat.check")
+local effect = require("plat.effect")
 local fault = require("plat.fault")
 local list = require("plat.list")
 local query = require("plat.dremio.query")
 local schedule = require("plat.schedule")
 local session = require("plat.dremio.session")
 local time = require("plat.time")
+local unknown = require("plat.effect.unknown")
 local watch = require("plat.dremio.watch")
 
 local M = {}
@@ -202,9 +204,7 @@ function Client:cancel(id)
       predict = function()
         return { status = 204, headers = {}, body = "" }
       end,
-      overlay = function(_, resp) -- what still runs is seen as it is now
-        return resp
-      end,
+      overlay = query.after_cancel(id),
     },
   })
   if err and err.code ~= 404 then
@@ -289,7 +289,9 @@ function Client:wait_executors(names, opts)
       hint = #nodes < want and ABSENT or nil,
     }
   end)
-  return seen.nodes
+  return seen.good and seen.nodes or unknown.new(function()
+    effect.plan_cut("what follows depends on the executors that the coordinator will see")
+  end)
 end
 
 --- Waits until the coordinator has forgotten an executor.

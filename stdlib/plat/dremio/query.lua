@@ -129,4 +129,19 @@ function M.run(session, query, timeout)
   return read_rows(session, id, about), id
 end
 
+--- Returns how later reads look after a job was cancelled: what runs nobody knows, as it takes a
+--- while to end.
+---@param id string
+---@return fun(read: table, resp: table): table?, string?
+function M.after_cancel(id)
+  return function(read, resp)
+    local text = read.body or ""
+    local running = text:find("sys.jobs", 1, true) or text:find("sys.fragments", 1, true)
+    if running or read.url:find("/job/" .. id, 1, true) then
+      return nil, "which a cancelled job is part of"
+    end
+    return resp
+  end
+end
+
 return M

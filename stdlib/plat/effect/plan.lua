@@ -31,7 +31,7 @@ function M.new(on_line, on_wait)
   return setmetatable({
     lines = {},
     open = {},
-    overlays = {}, -- how later reads look: { target, fn }, oldest first
+    overlays = {}, -- how later reads look: { target, fn(read, resp, lost) }, oldest first
     unknown = {}, -- what nobody can know any more: place -> why
     touched = {}, -- place -> the changes that are planned there
     guessed = {}, -- keys of steps whose bodies go on with a value that their author made up
@@ -196,23 +196,25 @@ function Plan:before_read(req)
   end
 end
 
---- Looks at the answer of a read in the light of what is planned.
+--- Looks at the answer of a read in the light of what is planned. What one change makes unknown a
+--- later one, or the end of a wait, may make known again.
 ---@param req table the read
 ---@param resp table its real answer
 ---@return table resp the answer as it would be then; `planned` in it if it differs
 function Plan:read(req, resp)
-  local real = resp
+  local real, lost = resp, nil
   for _, overlay in ipairs(self.overlays) do
     if overlay.target == req.target then
-      local seen, why = overlay.fn(req, resp)
-      if not seen and glancing(self, req) then
-        return resp
-      elseif not seen then
-        local what = why or "which the plan changes"
-        self:cut(("what follows depends on %s, %s"):format(req.object or req.target, what))
+      local seen, why = overlay.fn(req, resp, lost ~= nil)
+      if not seen then
+        lost = why or "which the plan changes"
+      elseif seen ~= resp then
+        resp, lost = seen, nil
       end
-      resp = seen
     end
+  end
+  if lost and not glancing(self, req) then
+    self:cut(("what follows depends on %s, %s"):format(req.object or req.target, lost))
   end
   if resp ~= real then
     resp.planned = true

@@ -317,4 +317,25 @@ function M.is_unserved(err)
   return not (type(details) == "table" and details.name)
 end
 
+--- Returns the fault of a create whose object is there already, as the server would say it.
+---@param about table
+---@param resource string "configmaps"
+---@param name string
+---@return plat.Fault
+function M.already_exists(about, resource, name)
+  return M.from_response(about, {
+    status = 409,
+    headers = {},
+    body = json.encode({
+      kind = "Status",
+      apiVersion = "v1",
+      status = "Failure",
+      reason = "AlreadyExists",
+      message = ("%s %q already exists"):format(resource, name),
+      details = { name = name, kind = resource },
+      code = 409,
+    }),
+  })
+end
+
 return M

@@ -41,7 +41,7 @@ function M.get(client, kind, ns, name, op)
     about.target = client.transport.target
     errors.raise_stranger(about, resp)
   end
-  return object
+  return resp.planned and predict.veil(object, about.object) or object
 end
 
 --- Reads one object, or nil when it is not there (the resource itself must be).
@@ -80,30 +80,15 @@ local function answer(object)
   }
 end
 
--- Fills in what every change of one object has: a server-side dry run as its prediction, the
--- difference to what is live, how later reads look, and what stands for an answer that is lost.
-local function describe(client, change, res, ns, name, live)
-  local after
-  change.predict = true
-  change.private = res.kind == "Secret"
+-- Fills in what every change of one object has: its prediction, and what stands for an answer that
+-- is lost.
+local function describe(change, subject, update)
+  change.private = subject.res.kind == "Secret"
   change.reread = change.reread
-    or name and function()
-      return answer(M.get(client, res, ns, name))
+    or subject.name and function()
+      return answer(M.get(subject.client, subject.res, subject.ns, subject.name))
     end
-  change.on_predicted = function(resp)
-    after = json.decode(resp.body)
-  end
-  change.diff = change.diff or predict.diff(live)
-  change.overlay = name
-    and predict.overlay({
-      object = kinds.path(res, ns, name),
-      collection = kinds.path(res, ns),
-      name = name,
-    }, change.update or function()
-      return after
-    end)
-  change.update = nil
-  return change
+  return predict.describe(change, subject, update)
 end
 
 --- Returns whether an object is there that platrun made; nobody else's stands for it.
@@ -131,24 +116,32 @@ function M.create(client, object)
   local res = client:resource(object)
   local ns = res.namespaced and (meta.namespace or client.namespace) or nil
   local label = kinds.label(res, ns, meta.name or ((meta.generateName or "?") .. "*"))
-  return (
-    client.transport:request({
-      method = "POST",
-      path = kinds.path(res, ns),
-      query = { fieldManager = transport.MANAGER },
-      body = object,
-      op = op,
-      object = label,
-      change = describe(client, {
-        text = "create " .. label,
-        args = { object = strip.for_journal(object) },
-        recovery = meta.name and "probed" or "unknowable",
-        probe = meta.name and function()
-          return is_ours(M.find(client, res, ns, meta.name, op))
-        end or nil,
-      }, res, ns, meta.name),
-    })
-  )
+  local subject = { client = client, res = res, ns = ns, name = meta.name, label = label }
+  local function find()
+    return M.find(client, res, ns, meta.name, op)
+  end
+  local created = client.transport:request({
+    method = "POST",
+    path = kinds.path(res, ns),
+    query = { fieldManager = transport.MANAGER },
+    body = object,
+    op = op,
+    object = label,
+    change = describe({
+      text = "create " .. label,
+      args = { object = strip.for_journal(object) },
+      recovery = meta.name and "probed" or "unknowable",
+      probe = meta.name and function()
+        return is_ours(find())
+      end or nil,
+      compose = predict.create(subject, object, find),
+    }, subject),
+  })
+  if effect.planning() then
+    created.metadata.resourceVersion = nil
+    predict.veil(created, label, not meta.name and { "name" } or nil)
+  end
+  return created
 end
 
 -- Adds to the rows of a conflict what each side wants.
@@ -199,6 +192,9 @@ function M.apply(client, object, opts)
   local label = kinds.label(res, ns, meta.name)
   check_replicas(client, res, ns, object)
   local live = M.find(client, res, ns, meta.name, op)
+  local subject = { client = client, res = res, ns = ns, name = meta.name, label = label }
+  subject.live = live
+  local manager = opts.manager ~= transport.MANAGER and opts.manager or nil
   local result, err = fault.try(function()
     return (
       client.transport:request({
@@ -209,22 +205,36 @@ function M.apply(client, object, opts)
         body = object,
         op = op,
         object = label,
-        change = describe(client, {
+        change = describe({
           text = (live and "apply " or "create (apply) ") .. label,
-          args = { object = strip.for_journal(object), force = opts.force },
+          args = { object = strip.for_journal(object), force = opts.force, manager = manager },
           recovery = "repeatable",
-        }, res, ns, meta.name, live),
+          compose = predict.apply(subject, object, manager),
+        }, subject),
       })
     )
   end)
   if result then
-    return result
+    return effect.planning() and predict.veil(result, label) or result
   end
   if errors.is(err, 409) and err.detail.conflict == "manager" then
     add_values(err, live, object)
   end
   error(err, 0)
 end
+
+-- What a subresource changes of an object.
+local UPDATES = {
+  scale = function(now, after)
+    return after and predict.with_replicas(now, list.get(after, "spec.replicas") or 0)
+  end,
+  status = function(now, after)
+    if now and after then
+      now.status = after.status
+    end
+    return after and now
+  end,
+}
 
 --- Patches an object.
 ---@async
@@ -242,30 +252,37 @@ function M.patch(client, kind, ns, name, patch, opts)
   local label = kinds.label(res, ns, name)
   local guarded = opts.type == "json" or list.get(patch, "metadata.resourceVersion") ~= nil
   local live = M.find(client, res, ns, name, "k8s.patch")
-  return (
-    client.transport:request({
-      method = "PATCH",
-      path = kinds.path(res, ns, name, opts.subresource),
-      query = { fieldManager = transport.MANAGER },
-      content_type = PATCH_TYPES[opts.type],
-      body = patch,
-      op = "k8s.patch",
-      object = label,
-      patch = opts.type,
-      change = describe(
-        client,
-        list.merge({
-          text = opts.text or ("patch " .. label),
-          args = opts.args or { patch = strip.for_journal(patch, res.kind), type = opts.type },
-          recovery = guarded and "unknowable" or "repeatable",
-        }, opts.recovery or {}),
-        res,
-        ns,
-        not opts.subresource and name or nil,
-        live
-      ),
-    })
-  )
+  local subject = { client = client, res = res, ns = ns, name = name, label = label, live = live }
+  local patched = client.transport:request({
+    method = "PATCH",
+    path = kinds.path(res, ns, name, opts.subresource),
+    query = { fieldManager = transport.MANAGER },
+    content_type = PATCH_TYPES[opts.type],
+    body = patch,
+    op = "k8s.patch",
+    object = label,
+    patch = opts.type,
+    change = describe(
+      list.merge({
+        text = opts.text or ("patch " .. label),
+        args = opts.args or { patch = strip.for_journal(patch, res.kind), type = opts.type },
+        recovery = guarded and "unknowable" or "repeatable",
+        compose = predict.patch(subject, patch, opts),
+      }, opts.recovery or {}),
+      subject,
+      UPDATES[opts.subresource]
+    ),
+  })
+  return effect.planning() and predict.veil(patched, label) or patched
+end
+
+-- Whether an object is there for a while after it was deleted, or comes back.
+local function lingers(subject, opts)
+  local kind, finalizers = subject.res.kind, list.get(subject.live, "metadata.finalizers")
+  return kind == "Pod"
+    or kind == "Namespace"
+    or (finalizers ~= nil and #finalizers > 0)
+    or (opts.propagation or "Background") ~= "Background"
 end
 
 --- Deletes an object. An object that is not there is deleted already.
@@ -283,12 +300,13 @@ function M.delete(client, kind, ns, name, opts)
   if not live then
     return false
   end
+  local subject = { client = client, res = res, ns = ns, name = name, label = label, live = live }
   local body = { apiVersion = "v1", kind = "DeleteOptions" }
   body.propagationPolicy = opts.propagation
   body.gracePeriodSeconds = opts.grace and math.ceil(opts.grace) or nil
   -- The uid of what was read: a new object of the same name is not what the caller meant.
   body.preconditions = {
-    uid = opts.uid or list.get(live, "metadata.uid"),
+    uid = opts.uid or predict.uid(live),
     resourceVersion = opts.resource_version,
   }
   local req = {
@@ -298,24 +316,24 @@ function M.delete(client, kind, ns, name, opts)
     op = "k8s.delete",
     object = label,
     change = describe(
-      client,
       list.merge({
         text = "delete " .. label,
         args = { propagation = opts.propagation, grace = opts.grace },
         diff = function()
           return { { path = label, before = "exists", after = nil } }
         end,
-        update = function()
-          return false
-        end,
         reread = function()
           return answer({ apiVersion = "v1", kind = "Status", status = "Success" })
         end,
-      }, recovery.delete(finder(client, res, ns, name), list.get(live, "metadata.uid"))),
-      res,
-      ns,
-      name,
-      live
+        compose = predict.delete(subject),
+      }, recovery.delete(finder(client, res, ns, name), predict.uid(live))),
+      subject,
+      function()
+        if lingers(subject, opts) then
+          return nil
+        end
+        return false
+      end
     ),
   }
   local done, err = fault.try(client.transport.request, client.transport, req)

@@ -150,6 +150,7 @@ end
 local function put_scale(client, res, ns, name, scale, want)
   local label = kinds.label(res, ns, name)
   local from = replicas_of(scale)
+  local subject = { client = client, res = res, ns = ns, name = name, label = label }
   return (
     client.transport:request({
       method = "PUT",
@@ -167,21 +168,24 @@ local function put_scale(client, res, ns, name, scale, want)
       },
       op = "k8s.scale",
       object = label,
-      change = {
+      change = predict.describe({
         text = ("scale %s from %d to %d"):format(label, from, want),
         args = { kind = res.kind, namespace = ns, name = name, replicas = want },
         recovery = "repeatable",
-        predict = true,
         diff = function(resp)
           local to = replicas_of(json.decode(resp.body))
           return { { path = "spec.replicas", before = from, after = to } }
         end,
-        overlay = predict.overlay({
-          object = kinds.path(res, ns, name),
-          collection = kinds.path(res, ns),
-          name = name,
-        }, predict.replicas(want)),
-      },
+        compose = function(ask)
+          if list.get(scale, "metadata.resourceVersion") then
+            return ask()
+          end
+          scale.spec.replicas = want -- of an object that is only planned
+          return { status = 200, headers = {}, body = json.encode(scale) }
+        end,
+      }, subject, function(now)
+        return predict.with_replicas(now, want)
+      end),
     })
   )
 end

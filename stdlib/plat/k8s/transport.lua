@@ -4,6 +4,7 @@ local errors = require("plat.k8s.errors")
 local fault = require("plat.fault")
 local json = require("plat.json")
 local kinds = require("plat.k8s.kinds")
+local list = require("plat.list")
 local time = require("plat.time")
 
 local M = {}
@@ -47,7 +48,9 @@ effect.declare_read({
 ---@field accept? string
 ---@field op string "k8s.scale"
 ---@field object? string "statefulset ns/name"
----@field change? table handed to the door; a `predict` of true asks for a server-side dry run
+---@field change? table handed to the door; a `predict` of true asks for a server-side dry run, or
+---  `compose(ask)`, which asks for what it needs
+---@field dry_run? boolean
 ---@field housekeeping? string see plat.effect
 ---@field stream? boolean
 ---@field timeout? number
@@ -118,17 +121,11 @@ end
 
 -- The same request as a dry run: nil when the server cannot tell yet (what it refers to is itself
 -- only planned), a fault when the server says that the change will be refused.
-local function dry_run(self, req)
-  local copy = {}
-  for name, value in pairs(req) do
-    copy[name] = value
-  end
+local function dry_run(self, req, over)
+  local copy = list.merge(req, over)
   copy.change = nil
-  copy.query = { dryRun = "All" }
-  for name, value in pairs(req.query or {}) do
-    copy.query[name] = value
-  end
-  copy.read = "server-side dry run"
+  copy.query = list.merge(copy.query, { dryRun = "All" })
+  copy.read, copy.dry_run = "server-side dry run", true
   local resp = self:raw(copy)
   if resp.status == 404 then
     return nil
@@ -181,18 +178,23 @@ local function send(self, req)
   end
   local change = req.change
   if change and change.predict == true then
-    local copy = {}
-    for name, value in pairs(change) do
-      copy[name] = value
+    local compose, on_predicted = change.compose, change.on_predicted
+    local function ask(over)
+      return dry_run(self, req, over)
     end
-    copy.predict = function()
-      local resp = dry_run(self, req)
-      if resp and change.on_predicted then
-        change.on_predicted(resp)
+    change = list.copy(change)
+    change.predict = function()
+      local resp, bounded
+      if compose then
+        resp, bounded = compose(ask)
+      else
+        resp = ask()
       end
-      return resp
+      if resp and on_predicted then
+        on_predicted(resp)
+      end
+      return resp, bounded
     end
-    change = copy
   end
   local method = req.method or "GET"
   local retry -- as the door does it; who reads a stream knows better where to take it up

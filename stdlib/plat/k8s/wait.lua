@@ -6,10 +6,12 @@ local fault = require("plat.fault")
 local kinds = require("plat.k8s.kinds")
 local list = require("plat.list")
 local objects = require("plat.k8s.objects")
+local predict = require("plat.k8s.predict")
 local prim = require("prim.task")
 local status = require("plat.k8s.status")
 local task = require("plat.task")
 local time = require("plat.time")
+local unknown = require("plat.effect.unknown")
 local watch = require("plat.k8s.watch")
 
 local M = {}
@@ -228,8 +230,22 @@ local function loop(self, group)
   end
 end
 
+local function present(self)
+  return objects.find(self.client, self.res, self.ns, self.name, self.about.op)
+end
+
+-- How the object looks when the wait has ended well; nil: only a real run can know.
+local function foreseen(self, now)
+  if self.read(nil).ready then
+    return not list.get(now, "metadata.ownerReferences") and false or nil -- it was waited to go
+  elseif now and self.read(now).ready then
+    return now
+  end
+  return self.goal == "ready" and predict.settled(now) or nil
+end
+
 local function plan(self)
-  local object = objects.find(self.client, self.res, self.ns, self.name, self.about.op)
+  local object = effect.glance(present, self)
   local state = self.read(object)
   effect.plan_wait(
     ("at most %s until %s is %s; now: %s%s"):format(
@@ -240,7 +256,26 @@ local function plan(self)
       state.text
     )
   )
-  return object
+  if state.ready then
+    return object
+  end
+  local update = function(now)
+    return foreseen(self, now)
+  end
+  effect.plan_reached(
+    self.client.target,
+    predict.after_wait(self.res, self.ns, self.name, update)
+  )
+  if update(object) then
+    return object
+  end
+  return self.goal ~= "gone"
+      and unknown.new(function()
+        effect.plan_cut(
+          ("what follows depends on %s when it is %s"):format(self.about.object, self.goal)
+        )
+      end)
+    or nil
 end
 
 local function wait(client, res, ns, name, opts)

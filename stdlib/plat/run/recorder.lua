@@ -88,6 +88,9 @@ local function outcome(run, change, word, err, result, how)
   local step = task.context()
   if word == "failed" then
     count(step, -1)
+    if run.expect then
+      run.expect:failed(change)
+    end
   else
     run.touched[step.key] = true
     if word == "unknown" then

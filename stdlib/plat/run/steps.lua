@@ -2,6 +2,7 @@
 --- again; one that was begun is.
 
 local check = require("plat.check")
+local effect = require("plat.effect")
 local fault = require("plat.fault")
 local memory = require("plat.run.memory")
 local prove = require("plat.run.prove")
@@ -207,6 +208,9 @@ function M.step(self, title, opts, fn)
   step.no_return = opts.no_return
   local err, value = enter(self, step, opts, fn)
   if not err then
+    if opts.returns then
+      effect.plan_returned(key)
+    end
     return value
   elseif not err.plan_end then
     err.step = err.step or step.key
