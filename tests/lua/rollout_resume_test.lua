@@ -127,6 +127,21 @@ return {
     t.match(table.concat(saw.steps, "\n"), "/restart b %(attempt 2%)\n")
     t.equal(#saw.records > 0 and again.undo, {})
   end,
+  ["a failure that has nothing to undo is tried again beside what was undone"] = function(t)
+    local r, seen = help.new()
+    t.fails("1 of 3 failed", r.rollout, r, failing({}, { c = true }))
+    t.equal(seen.undone, { "b" })
+    for _ = 1, 2 do
+      local done = {}
+      r, seen = help.resumed(seen.records, nil, true)
+      t.fails("1 of 3 failed", r.rollout, r, failing(done, { c = true }))
+      t.equal(done, { "b", "c" })
+    end
+    local done = {}
+    r = help.resumed(seen.records, nil, true)
+    r:rollout(failing(done, {}))
+    t.equal(done, { "b", "c", "d" })
+  end,
   ["it may fail again, and again"] = function(t)
     local r, seen = help.new()
     t.fails("failed", r.rollout, r, failing({}, { d = true }))
