@@ -12,7 +12,7 @@
 
 #include "base/banned.h"
 
-#define ROUNDS_MAX 100000 /* about 50 ms a block of 32 bytes */
+#define ROUNDS_MAX 100000 /* about 25 ms a block of 32 bytes */
 #define KEY_MAX    256
 #define TEXT_MAX   ((size_t)1 << 30)
 #define AES256_KEY 32

@@ -10,6 +10,7 @@
 
 local fault = require("plat.fault")
 local fs = require("prim.fs")
+local redact = require("prim.secret").redact
 local source = require("plat.secret.source.vault")
 local sys = require("prim.sys")
 local task = require("plat.task")
@@ -78,6 +79,7 @@ function M.cases(open)
     server.put("secret", "odd/a b%ü", { ["dotted.key"] = "s3cr3t-3\n" })
     t.equal(source.read("secret/db/prod#password"), "s3cr3t-1")
     t.equal(source.read("/secret/db/prod/#password"), "s3cr3t-1")
+    t.equal(redact("token=" .. server.root), "token=***")
     t.equal(source.read("secret/db/prod#port"), "5432")
     t.equal(source.read("team/kv/app#key"), "s3cr3t-2")
     t.equal(source.read("secret/odd/a b%ü#dotted.key"), "s3cr3t-3\n")
@@ -165,6 +167,7 @@ function M.cases(open)
       })
       t.equal(values, { "s3cr3t-a", "s3cr3t-b" })
       t.equal(server.logins() - logins, 1)
+    t.equal(redact("id=" .. vars.VAULT_SECRET_ID), "id=***")
       t.equal(server.versions(), stored, "a login is a read")
       vars.VAULT_SECRET_ID = "s3cr3t-wrong"
       local text = M.refusal(t, "auth", "secret/db/prod#a")

@@ -217,7 +217,8 @@ return {
       ["$ANSIBLE_VAULT;1.1;AES\n61"] = 'the cipher "AES" is not known, only AES256 is',
       [head] = "nothing follows the first line",
       [head .. "\n \n"] = "nothing follows the first line",
-      [head .. "616"] = "after the first line: byte 4: the text ends in the middle of a pair of digits",
+      [head .. "616"] = "after the first line: "
+        .. "byte 4: the text ends in the middle of a pair of digits",
       [head .. "zz"] = "after the first line: byte 1: not a hexadecimal digit",
       [head .. "\0\1"] = "after the first line: byte 1: not a hexadecimal digit",
       [head .. "610a620a63"] = "salt: byte 2: the text ends in the middle of a pair of digits",
@@ -255,6 +256,7 @@ return {
     local path = write(dir .. "/pw", "  correct horse \r\n")
     with_env(t, { ANSIBLE_VAULT_PASSWORD_FILE = path, ANSIBLE_VAULT_IDENTITY_LIST = false })
     t.equal(password.find(), { PASSWORD })
+    t.equal(require("prim.secret").redact("the " .. PASSWORD), "the ***")
     write(path, "\n", 384)
     t.match(t.fails("auth", password.find).msg, "the password of .*/pw is empty")
     write(path, "x", 420) -- 0644

@@ -4,6 +4,7 @@
 local fault = require("plat.fault")
 local fs = require("prim.fs")
 local proc = require("plat.proc")
+local secret = require("plat.secret")
 local sys = require("prim.sys")
 
 local M = {}
@@ -107,6 +108,7 @@ local function read_place(place, label)
   if password == "" then
     fault.raise("auth", about(path), { msg = ("the password of %s is empty"):format(path) })
   end
+  secret.register(password or "")
   return password
 end
 

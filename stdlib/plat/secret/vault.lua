@@ -7,6 +7,7 @@ local fault = require("plat.fault")
 local fs = require("prim.fs")
 local json = require("plat.json")
 local prim = require("prim.task")
+local secret = require("plat.secret")
 local sys = require("prim.sys")
 local time = require("prim.time")
 
@@ -165,6 +166,7 @@ local function login_request(about)
   local role_id = env("VAULT_ROLE_ID")
   local mount = env("VAULT_AUTH_MOUNT")
   if role_id then
+    secret.register(env("VAULT_SECRET_ID") or "")
     return {
       path = ("/v1/auth/%s/login"):format(mount or "approle"),
       body = { role_id = role_id, secret_id = env("VAULT_SECRET_ID") },
@@ -179,9 +181,11 @@ local function login_request(about)
     local jwt = common.read_file(about, path, {
       hint = "VAULT_K8S_ROLE is for pods: elsewhere VAULT_K8S_TOKEN_FILE names a token",
     })
+    jwt = jwt:match("%S+") or ""
+    secret.register(jwt)
     return {
       path = ("/v1/auth/%s/login"):format(mount or "kubernetes"),
-      body = { role = role, jwt = jwt:match("%S+") },
+      body = { role = role, jwt = jwt },
       who = ("the role %q of Kubernetes"):format(role),
       hint = "the role says which service accounts and namespaces may use it: vault read "
         .. ("auth/%s/role/%s"):format(mount or "kubernetes", role),
@@ -256,6 +260,7 @@ local function log_in(self, about)
     end,
   })
   self._token, self.who, self._renewable = fetch_token(self, about)
+  secret.register(self._token)
 end
 
 --- Reads a path and returns status and decoded answer: statuses that mean the same everywhere are
