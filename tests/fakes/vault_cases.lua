@@ -167,7 +167,7 @@ function M.cases(open)
       })
       t.equal(values, { "s3cr3t-a", "s3cr3t-b" })
       t.equal(server.logins() - logins, 1)
-    t.equal(redact("id=" .. vars.VAULT_SECRET_ID), "id=***")
+      t.equal(redact("id=" .. vars.VAULT_SECRET_ID), "id=***")
       t.equal(server.versions(), stored, "a login is a read")
       vars.VAULT_SECRET_ID = "s3cr3t-wrong"
       local text = M.refusal(t, "auth", "secret/db/prod#a")
