@@ -113,6 +113,9 @@ return {
       "44m59s of the change window are left, 45m are needed",
       "the next window of at least 45m begins Tue 2026%-11%-24 22:00"
     )(window.decide(cal, berlin(11, 24, 3, 15, 1), 2700))
+    no(t, "are left", "window of at least 6h begins Tue 2026%-11%-24 22:00")(
+      window.decide(cal, berlin(11, 24, 3), 6 * 3600)
+    )
     no(t, "are left", "no window of at least 7h is within sight")(
       window.decide(cal, berlin(11, 24, 3), 7 * 3600)
     )
@@ -184,6 +187,15 @@ return {
         freeze = { { from = "2026-01-02", to = "2026-01-01" } },
       },
       ['freeze: unknown key "why"'] = { freeze = { { why = "x" } } },
+      ['to: "2026%-02%-01 24:01" is not a date'] = {
+        freeze = { { from = "2026-01-02", to = "2026-02-01 24:01" } },
+      },
+      ['to: "2026%-02%-01 12:60" is not a date'] = {
+        freeze = { { from = "2026-01-02", to = "2026-02-01 12:60" } },
+      },
+      ['to: "2026%-02%-01Z" is not a date'] = {
+        freeze = { { from = "2026-01-02", to = "2026-02-01Z" } },
+      },
       ["a list of"] = { freeze = { from = "2026-01-02" } },
       ['option "needs"'] = { windows = { {} }, needs = "long" },
     }) do
@@ -308,6 +320,8 @@ return {
     t.fails("at most 0 may be", c.delete, c, "x")
     c = guard.counter({ hosts = "25%" })
     t.fails("nobody knows how many hosts there are: 25 %% of them", c.touch, c, "host a")
+    c = guard.counter({ hosts = "25%" }, { all = { hosts = 0 } })
+    t.fails("nobody knows how many hosts", c.touch, c, "host a")
     c = guard.counter({ hosts = "25%" }, {
       all = {
         hosts = function()

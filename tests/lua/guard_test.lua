@@ -1,14 +1,13 @@
+local base = require("plat.guard.base")
 local backup = require("plat.guard.backup")
 local blast = require("plat.guard.blast")
 local capacity = require("plat.guard.capacity")
 local clock = require("plat.guard.clock")
 local cluster = require("plat.guard.cluster")
 local disk = require("plat.guard.disk")
-local fault = require("plat.fault")
 local guard = require("plat.guard")
 local list = require("plat.list")
 local quorum = require("plat.guard.quorum")
-local time = require("plat.time")
 local work = require("plat.guard.work")
 
 local NAN, INF = 0 / 0, math.huge
@@ -109,14 +108,28 @@ return {
     no(t, "none of the members votes")(quorum.decide(members("oo"), 0))
   end,
   ["readings may not be older than `fresh`"] = function(t)
-    local function check(at)
-      local member = { name = "a", healthy = true, at = at }
-      return guard.quorum({ members = { member }, leaving = 0, fresh = "30s" }).check()
+    local function stale(at)
+      return base.stale({ { name = "a", at = at } }, 30, NOW)
     end
-    yes(t, check(time.now() - 5))
-    no(t, "a was read 31s ago, at most 30s is allowed")(check(time.now() - 31))
-    no(t, "does not say when")(check(nil))
-    no(t, "in the future")(check(time.now() + 60))
+    t.equal({ stale(NOW - 30) }, {})
+    t.equal({ stale(NOW + 1) }, {})
+    t.equal({ stale(NOW - 31) }, { "a was read 31s ago, at most 30s is allowed", "read it again" })
+    t.match(stale(nil), "a does not say when")
+    t.match(stale(NAN), "a does not say when")
+    t.match(stale(NOW + 2), "a was read in the future")
+    t.equal(base.stale({ { name = "a" } }, nil, NOW), nil)
+    local old = { { name = "a", healthy = true, used = 1, size = 9, free = 9, at = 5 } }
+    old[1].path = "/"
+    local function read()
+      return old
+    end
+    for _, made in ipairs({
+      guard.quorum({ members = old, leaving = 0, fresh = "30s" }),
+      guard.capacity_after({ members = read, leaving = { "a" }, fresh = "30s" }),
+      guard.disk({ read = read, fresh = "30s" }),
+    }) do
+      no(t, "was read %d+d.* ago", "read it again")(made.check())
+    end
   end,
 
   ["backup age: at the limit and over it"] = function(t)
@@ -207,6 +220,9 @@ return {
     yes(t, disk.decide(disks(10), { bytes = 10 }, 0))
     no(t, "10 bytes is needed")(disk.decide(disks(9), { bytes = 10 }, 0))
     no(t, "0 bytes of")(disk.decide(disks(9), { bytes = 0 }, 50))
+    yes(t, disk.decide(disks(0), { bytes = 0 }, 0))
+    yes(t, disk.decide(disks(100), { share = 1 }, 0))
+    no(t, "not known")(disk.decide({ { path = "/", size = 0, free = 0 } }, { bytes = 0 }, 0))
     for _, free in ipairs({ NAN, -1, 101, "9" }) do
       no(t, "/data: size and free space are not known")(disk.decide(disks(free), { bytes = 0 }, 0))
     end
@@ -241,6 +257,8 @@ return {
       return clock.decide(two, max or 2, NOW, to or NOW, own ~= false)
     end
     yes(t, skew(1, -1))
+    yes(t, skew(2, 0))
+    yes(t, skew(0.5, 1, 2, true, NOW + 1))
     no(t, "the clock of a is 3s ahead of ours, at most 2s is allowed")(skew(3, 3))
     no(t, "the clock of b is 2.5s behind ours")(skew(0, -2.5))
     no(t, "the clocks of b and a are 3s apart")(skew(1.5, -1.5))
@@ -273,6 +291,8 @@ return {
     )
     yes(t, blast.decide_hosts({ "a" }, { "a", "b", "c" }, quarter))
     yes(t, blast.decide_hosts({ "a", "a" }, 4, { count = 1 }))
+    yes(t, blast.decide_hosts({ { name = "a" } }, { { name = "a" } }, { count = 1 }))
+    yes(t, blast.decide_hosts(0, 4, { count = 0 }))
     no(t, "at most 0 %(0 %%%)")(blast.decide_hosts(1, 8, { share = 0 }))
     no(t, "z would be touched and is none")(blast.decide_hosts({ "z" }, { "a" }, quarter))
     no(t, "9 hosts would be touched, and there are 8")(blast.decide_hosts(9, 8, { count = 99 }))
@@ -308,77 +328,18 @@ return {
     no(t, "allows 1")(
       cluster.decide_budgets({ budget(1, 1, { matchExpressions = { expression } }) }, pods, 2)
     )
+    for operator, concerned in pairs({
+      In = true,
+      NotIn = false,
+      Exists = true,
+      DoesNotExist = false,
+    }) do
+      local selector = { { key = "app", operator = operator, values = { "web" } } }
+      local ok = cluster.decide_budgets({ budget(0, 1, { matchExpressions = selector }) }, pods, 1)
+      t.equal(ok, not concerned, operator)
+    end
     no(t, "not known yet")(cluster.decide_budgets({ budget(1, 2) }, pods, 1))
     no(t, "not known yet")(cluster.decide_budgets({ budget(nil) }, pods, 1))
     no(t, "no pod has these labels")(cluster.decide_budgets({}, {}, 1))
-  end,
-
-  ["wrong options are told with their name and the line"] = function(t)
-    local function never() end
-    for want, make in pairs({
-      ['unknown option "member" %(did you mean "members"%?%)'] = function()
-        guard.quorum({ member = {} })
-      end,
-      ['option "leaving": a number of voters'] = function()
-        guard.quorum({ members = {}, leaving = "two" })
-      end,
-      ['option "leaving"'] = function()
-        guard.quorum({ members = {}, leaving = -1 })
-      end,
-      ['option "max": "soon" is not a duration'] = function()
-        guard.backup_age({ newest = NOW, max = "soon" })
-      end,
-      ['option "max" is required'] = function()
-        guard.backup_age({ newest = NOW })
-      end,
-      ['option "free": a share such as 20%%'] = function()
-        guard.disk({ read = never, free = "120%" })
-      end,
-      ['option "allowed": "10 to 11" is no rule'] = function()
-        guard.version_pair({ from = "1", to = "2", allowed = { "10 to 11" } })
-      end,
-      ['option "hosts": unknown field "maxx"'] = function()
-        guard.blast_radius({ hosts = { touched = 1, all = 2, maxx = 1 } })
-      end,
-      ['option "hosts": "max" is missing'] = function()
-        guard.blast_radius({ hosts = { touched = 1, all = 2 } })
-      end,
-      ['option "deletions": max: a number is needed'] = function()
-        guard.blast_radius({ deletions = { count = 1, max = "5%" } })
-      end,
-      ['option "client": either client'] = function()
-        guard.capacity_after({ leaving = { "a" } })
-      end,
-      ['option "name": a guard needs a name'] = function()
-        guard.no_running_work({ read = never, name = "" })
-      end,
-      ["a guard needs a function"] = function()
-        guard.new("x")
-      end,
-    }) do
-      local err = t.fails("usage", make)
-      t.match(fault.text(err), want)
-      t.match(fault.text(err), "tests/lua/guard_test.lua:%d+")
-    end
-  end,
-  ["a guard has a short name, and may get another"] = function(t)
-    local own = guard.quorum({ members = {}, name = "quorum of etcd", again = false })
-    t.equal(
-      { own.name, own.again, tostring(own) },
-      { "quorum of etcd", false, "guard quorum of etcd" }
-    )
-    local made = guard.new("licence", function()
-      return true
-    end)
-    t.equal({ made.name, made.again, guard.is(made) }, { "licence", true, true })
-    t.equal({ guard.is({}), guard.is(nil), guard.is("x") }, { false, false, false })
-  end,
-  ["a reading that raises is passed on: the engine refuses"] = function(t)
-    local g = guard.disk({
-      read = function()
-        fault.raise("connect", { op = "ssh" }, { msg = "no route to host" })
-      end,
-    })
-    t.fails("connect", g.check)
   end,
 }

@@ -17,7 +17,20 @@ end
 
 return {
   ["versions are read and ordered"] = function(t)
-    local order = { "9", "10.0.0-alpha.1", "10-rc1", "10-rc2", "10.0", "v10.0.1", "10.4", "24.3.0" }
+    local order = {
+      "9",
+      "10.0.0-alpha.1",
+      "10-rc1",
+      "10-rc2",
+      "10-rc2.1",
+      "10-rc2.2",
+      "10-rc2.10",
+      "10-rc2.a",
+      "10.0",
+      "v10.0.1",
+      "10.4",
+      "24.3.0",
+    }
     for i = 2, #order do
       local a, b = version.parse(order[i - 1]), version.parse(order[i])
       t.equal({ version.compare(a, b), version.compare(b, a) }, { -1, 1 }, order[i])
@@ -47,6 +60,13 @@ return {
       pair("10.1", "14")
     )
     no(t, "", "no rule leads away from 11.3")(pair("11.3", "11.4"))
+    local mixed = version.rules({ "2.x -> 1.9", "2.x -> 2.5", "2.5 -> 3.x", "3.x -> 4.1.x" })
+    no(t, "", "^go to 2.5 first: 2.1 %-> 2.5 %-> 3.2$")(version.decide("2.1", "3.2", mixed, "x"))
+    no(t, "", "^go to 2.5 first: 2.1 %-> 2.5 %-> 3.x %-> 4.1.7$")(
+      version.decide("2.1", "4.1.7", mixed, "x")
+    )
+    mixed = version.rules({ "2.x -> 1.9", "1.9 -> 3.x" })
+    no(t, "", "^from 2.1 it goes to 1.9 only$")(version.decide("2.1", "3.2", mixed, "x"))
     no(t, "10.2 %-> 10.1 is a downgrade of PostgreSQL", "restore")(pair("10.2", "10.1"))
     no(t, 'the present version of PostgreSQL, "latest", is none')(pair("latest", "10"))
     no(t, "the wanted version of PostgreSQL is not known")(pair("10", nil))
