@@ -231,4 +231,24 @@ expect "SIGTERM: its exit status" 143 \
     'roll: interrupted in batch 2 of 4: done: n2, n3; interrupted: n4;'
 check "the batch that ran is undone" test "$(there)" = n2
 
+# The example: no executor is restarted twice, and the next batch waits for the gate.
+deletions() {
+    grep -c '"method":"DELETE".*pods/dremio-executor-' "$sandbox/world.log"
+}
+reset
+"$platrun" examples/rollout.lua --sandbox-speed 20 >"$work/first" 2>&1 &
+pid=$!
+wait_until 20 grep -q '"method":"DELETE"' "$sandbox/world.log"
+sleep 0.5
+kill -9 $pid
+wait $pid 2>/dev/null
+run resume
+expect "the example, killed and resumed" 0 'gate after batch 2 of 2'
+check "each executor was restarted once" test "$(deletions)" -eq 3
+run examples/rollout.lua older=1d
+expect "those that are young stay" 0 'restart: nothing to roll out'
+run examples/rollout.lua drain=10m --fault query:60
+expect "a query that outlives the drain stops it" 2 '' '\| not begun: dremio-executor-'
+check "and nothing was restarted" test "$(deletions)" -eq 3
+
 done_testing
