@@ -37,6 +37,27 @@ return {
     t.equal(set.status.observedGeneration, set.metadata.generation, "observedGeneration")
   end,
 
+  ["a day in which nothing happens is the same, skipped or lived through"] = function(t)
+    local day = NOW + 86400
+    local lived, skipped = sandbox(), sandbox()
+    lived:advance(day)
+    local turns = 0
+    while (skipped:next_event() or math.huge) <= day do
+      skipped:advance(skipped:next_event(), day)
+      turns = turns + 1
+    end
+    skipped:advance(day)
+    t.ok(turns < 2000, turns .. " turns")
+    local a, b = lived:dump(), skipped:dump()
+    a.seq, b.seq = nil, nil -- how often the clock of the autoscalers ticked
+    for _, dump in ipairs({ a, b }) do
+      for _, entry in ipairs(dump.queue) do
+        entry.seq = nil
+      end
+    end
+    t.ok(require("plat.list").deep_equal(a, b), "the same cluster")
+  end,
+
   ["the highest ordinal leaves first, and its claim stays for the next"] = function(t)
     local model = sandbox()
     scale(model, 2)

@@ -97,8 +97,10 @@ end
 
 --- Processes all that is due up to a time.
 ---@param at number unix seconds
-function K8s:advance(at)
+---@param quiet? number until then nothing comes from outside: what repeats itself may skip ahead
+function K8s:advance(at, quiet)
   local state = self.state
+  self.quiet = quiet
   local entry = queue.take(self, at)
   while entry do
     state.now = math.max(state.now, entry.at)
@@ -106,6 +108,7 @@ function K8s:advance(at)
     entry = queue.take(self, at)
   end
   state.now = math.max(state.now, at)
+  self.quiet = nil
 end
 
 --- Returns the time of the next thing that will happen by itself.

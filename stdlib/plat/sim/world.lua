@@ -66,11 +66,14 @@ M.AUTHORITIES = {
 ---@param now number unix seconds
 function World:advance(now)
   while true do
-    local due
+    local due, by
+    local quiet = now -- up to when the other models do nothing
     for _, name in ipairs(ORDER) do
       local at = self.models[name]:next_event()
       if at and at <= now and (not due or at < due) then
-        due = at
+        due, by, quiet = at, name, due or quiet
+      elseif at then
+        quiet = math.min(quiet, at)
       end
     end
     if not due then
@@ -78,7 +81,7 @@ function World:advance(now)
     end
     self.now = math.max(self.now, due)
     for _, name in ipairs(ORDER) do
-      self.models[name]:advance(self.now)
+      self.models[name]:advance(self.now, name == by and quiet or nil)
     end
   end
   self.now = math.max(self.now, now)

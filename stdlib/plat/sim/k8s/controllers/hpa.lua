@@ -270,7 +270,8 @@ local function circumstances(model, hpa)
   )
 end
 
---- Looks at an autoscaler, unless the last look found all settled and nothing has changed since.
+--- Looks at an autoscaler, unless the last look found all settled and nothing has changed since:
+--- then it returns true.
 local function look(model, hpa)
   local memory = memory_of(model, hpa)
   local before = circumstances(model, hpa)
@@ -278,7 +279,7 @@ local function look(model, hpa)
     if memory.advice[1] then
       memory.advice = data.array({ { t = model.state.now, n = memory.advice[1].n } })
     end
-    return
+    return true
   end
   sync(model, hpa)
   local target = target_of(model, hpa)
@@ -287,17 +288,30 @@ local function look(model, hpa)
     settled = settled and advice.n == target.spec.replicas
   end
   memory.settled = settled and circumstances(model, hpa) or nil
+  return false
+end
+
+--- Returns how long until the next look: where all is settled and nothing will happen for long,
+--- the looks that would see nothing are left out.
+local function pause(model, settled)
+  local quiet = settled and model.quiet
+  if not quiet then
+    return PERIOD
+  end
+  local next_time = math.min(quiet, queue.next_time(model) or quiet)
+  return math.max(1, (next_time - model.state.now) // PERIOD) * PERIOD
 end
 
 --- Looks at every autoscaler, and again after 15 seconds while there is one.
 ---@param model plat.sim.K8s
 function M.run(model)
   local list = store.list(model, ID)
+  local settled = true
   for _, hpa in ipairs(list) do
-    look(model, hpa)
+    settled = look(model, hpa) and settled
   end
   if #list > 0 then
-    queue.add(model, PERIOD, "hpa", "")
+    queue.add(model, pause(model, settled), "hpa", "")
   end
 end
 
