@@ -224,3 +224,23 @@ void plat_secret_register(lua_State *L, const char *value, size_t len, bool line
     if (!r || !plat_redact_add(r, value, len, lines))
         luaL_error(L, "no memory for the redaction of a secret");
 }
+
+void plat_secret_clean(lua_State *L, char *text)
+{
+    struct plat_redact *r = plat_secret_redactor(L);
+    struct plat_redact_stream stream;
+    size_t len = strlen(text);
+    struct plat_buf out;
+    bool ok;
+
+    if (!r)
+        return;
+    plat_redact_begin(&stream, r);
+    plat_buf_init(&out, len); /* a mask is shorter than what it stands for */
+    ok = plat_redact_feed(&stream, text, len, &out) && plat_redact_finish(&stream, &out);
+    if (ok && out.len)
+        memcpy(text, plat_buf_bytes(&out), out.len);
+    text[ok ? out.len : 0] = '\0';
+    plat_redact_done(&stream);
+    plat_buf_done(&out);
+}

@@ -40,5 +40,8 @@ void plat_secret_register(lua_State *L, const char *value, size_t len, bool line
 /* NULL: nothing is registered. */
 struct plat_redact *plat_secret_redactor(lua_State *L);
 
+/* Takes secrets out of a text, in its place: for what is printed without Lua's help. */
+void plat_secret_clean(lua_State *L, char *text);
+
 /* The table of methods is pushed; prim.secret fills it. */
 void plat_secret_push_methods(lua_State *L);

@@ -8,6 +8,7 @@
 
 #include "io/loop.h"
 #include "lua/embed.h"
+#include "lua/secret.h"
 #include "lua/task_impl.h"
 
 #include "base/banned.h"
@@ -155,7 +156,11 @@ static int open_all(lua_State *L)
 
 static void die(lua_State *L, const char *what)
 {
-    fprintf(stderr, "platrun: %s: %s\n", what, luaL_tolstring(L, -1, NULL));
+    char text[1000];
+
+    snprintf(text, sizeof(text), "%s", luaL_tolstring(L, -1, NULL));
+    plat_secret_clean(L, text);
+    fprintf(stderr, "platrun: %s: %s\n", what, text);
 }
 
 lua_State *plat_state_new(struct plat_loop *loop, const char *stdlib_dir)
@@ -228,6 +233,7 @@ int plat_state_main(lua_State *L, int argc, char **argv)
         }
     }
     if (rt->fatal[0]) {
+        plat_secret_clean(L, rt->fatal);
         fprintf(stderr, "platrun: internal error: %s\n", rt->fatal);
         return 1;
     }

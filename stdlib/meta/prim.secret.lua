@@ -3,7 +3,6 @@
 local M = {}
 
 ---@class plat.Secret a value that cannot be seen: see plat.secret
-local Secret = {}
 
 --- Makes a secret; its value is replaced in all output from now on.
 ---@param value string at least 6 bytes, at most 1 MiB

@@ -115,8 +115,7 @@ local function change_of(method, url, opts, body)
 end
 
 local function excerpt(resp)
-  local text =
-    out.redact(resp.body or ""):sub(1, EXCERPT):gsub("%s+", " "):gsub("^ ", ""):gsub(" $", "")
+  local text = out.excerpt(resp.body or "", EXCERPT):gsub("%s+", " "):gsub("^ ", ""):gsub(" $", "")
   return text == "" and "no explanation" or text
 end
 

@@ -63,6 +63,15 @@ function M.redact(text)
   return text
 end
 
+--- Returns the beginning of a text, at most `n` bytes, without secrets: one that is cut in two would
+--- not be found any more.
+---@param text string
+---@param n integer
+---@return string
+function M.excerpt(text, n)
+  return M.redact(text):sub(1, n)
+end
+
 local function set(name)
   local v = sys.getenv(name)
   return v ~= nil and v ~= ""

@@ -4,6 +4,8 @@ local effect = require("plat.effect")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
 local json = require("plat.json")
+local out = require("plat.out")
+local secrets = require("plat.secret")
 local sys = require("prim.sys")
 
 local M = {}
@@ -65,6 +67,14 @@ function M.new(conf)
   }, Session)
 end
 
+--- Has a credential replaced in all output. Those of the sandbox are nobody's, and its log, which is
+--- replayed, needs them.
+local function keep_out(text)
+  if not effect.sandbox() then
+    secrets.register(text)
+  end
+end
+
 --- Raises about a file or a variable that the inventory names.
 local function misconfigured(about, field, msg)
   fault.raise("auth", about, {
@@ -91,12 +101,14 @@ local function read_secret(about, field, path)
   if not secret or secret == "" then
     misconfigured(about, field, err and err.msg or path .. " is empty")
   end
+  keep_out(secret)
   return secret
 end
 
 local function password_of(self, about)
   local conf = self._conf
   if conf.password then
+    keep_out(conf.password)
     return conf.password
   elseif conf.password_file then
     return read_secret(about, "password_file", conf.password_file)
@@ -105,6 +117,7 @@ local function password_of(self, about)
     if not value or value == "" then
       misconfigured(about, "password_env", ("$%s is not set"):format(conf.password_env))
     end
+    keep_out(value)
     return value
   end
   fault.raise("auth", about, {
@@ -137,7 +150,7 @@ end
 
 --- What a server that is no coordinator answered with.
 local function stranger(resp)
-  local body = resp.body or ""
+  local body = out.redact(resp.body or "") -- before it is cut
   local title = body:match("<[tT][iI][tT][lL][eE][^>]*>%s*(.-)%s*</")
   if title then
     return ('a web page ("%s")'):format(title:gsub("%s+", " "):sub(1, 80))
@@ -250,6 +263,7 @@ function Session:login()
   elseif status ~= 200 then
     refuse(about, status, value, resp)
   end
+  keep_out(value.token)
   self._authorization = "_dremio" .. value.token
 end
 

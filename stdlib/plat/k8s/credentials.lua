@@ -5,6 +5,7 @@ local fault = require("plat.fault")
 local fs = require("prim.fs")
 local hash = require("plat.hash")
 local prim = require("prim.task")
+local secret = require("plat.secret")
 local time = require("plat.time")
 
 local M = {}
@@ -90,6 +91,14 @@ end
 local Credentials = { __name = "plat.k8s.Credentials" }
 Credentials.__index = Credentials
 
+-- Has a credential replaced in all output, and returns it. Those of the sandbox are nobody's.
+local function keep_out(text)
+  if type(text) == "string" and not effect.sandbox() then
+    secret.register(text)
+  end
+  return text
+end
+
 local function load_tls(self, cluster, user, about)
   local ca_from
   self._ca, ca_from = pem_of(cluster, "certificate-authority", about)
@@ -123,6 +132,7 @@ local function load_tls(self, cluster, user, about)
     local whose = self._name == "(none)" and "" or (" of user " .. self._name)
     local who = ("client certificate%s in %s"):format(whose, origin)
     M.check_dates(cert, who, about)
+    keep_out(key)
     self._cert, self._key, self.describe = cert, key, who
   end
 end
@@ -140,10 +150,11 @@ local function load_tokens(self, user, about)
     self._token_file = user.tokenFile
     self.describe = ("the token in %s"):format(user.tokenFile)
   elseif user.token ~= nil and user.token ~= "" then
-    self._token = user.token
+    self._token = keep_out(user.token)
     self.describe = ("the token of %s"):format(whose)
   elseif type(user.username) == "string" and user.username ~= "" then
-    self._basic = "Basic " .. hash.base64(user.username .. ":" .. (user.password or ""))
+    keep_out(user.password)
+    self._basic = "Basic " .. keep_out(hash.base64(user.username .. ":" .. (user.password or "")))
     self.describe = ("the password of %s"):format(whose)
   elseif type(user.exec) == "table" then
     self._exec = user.exec
@@ -217,9 +228,10 @@ local function run_plugin(self)
   if out.cert then
     local who = ("client certificate that credential plugin %q printed"):format(self._exec.command)
     M.check_dates(out.cert, who, self._about)
+    keep_out(out.key)
     self._cert, self._key = out.cert, out.key
   end
-  self._token, self._expires = out.token, out.expires
+  self._token, self._expires = keep_out(out.token), out.expires
   self._loaded = true
 end
 
@@ -235,7 +247,7 @@ local function read_token(self)
       hint = "it holds one line, the token",
     })
   end
-  self._token, self._expires = token, time.now() + TOKEN_AGE + SKEW
+  self._token, self._expires = keep_out(token), time.now() + TOKEN_AGE + SKEW
   self._loaded = true
 end
 

@@ -1,6 +1,7 @@
 --- Kubernetes answers that are errors, turned into faults that say what to do.
 local fault = require("plat.fault")
 local json = require("plat.json")
+local out = require("plat.out")
 
 local M = {}
 
@@ -202,7 +203,7 @@ local HINTS = {
 -- Returns what an answer that no Kubernetes API server gives looks like.
 local function stranger(resp)
   local kind = (resp.headers["content-type"] or ""):lower()
-  local body = resp.body or ""
+  local body = out.redact(resp.body or "")
   if kind:find("html", 1, true) or body:find("^%s*<") then
     local title = body:match("<[tT][iI][tT][lL][eE][^>]*>%s*(.-)%s*</")
     title = title and title:gsub("%s+", " ")
@@ -224,7 +225,7 @@ function M.raise_stranger(about, resp, problem)
     fault.raise("parse", about, {
       code = resp.status,
       msg = ("%d: the answer is not whole JSON: %s"):format(resp.status, problem.msg),
-      detail = { body = resp.body:sub(1, 4096) },
+      detail = { body = out.excerpt(resp.body, 4096) },
       hint = "something on the way (a proxy, a load balancer) cuts or garbles answers",
     })
   end
@@ -234,7 +235,7 @@ function M.raise_stranger(about, resp, problem)
       resp.status,
       stranger(resp)
     ),
-    detail = { body = (resp.body or ""):sub(1, 4096) },
+    detail = { body = out.excerpt(resp.body or "", 4096) },
     hint = "check the `server:` address, and whether a proxy or login page answers in its place",
   })
 end
@@ -244,7 +245,7 @@ local function message_of(status, resp)
   local head = ("%d %s"):format(resp.status, TITLES[resp.status] or "error")
   if not status then
     local text = (resp.body or ""):match("^%s*([^\r\n]*)")
-    return (text and text ~= "") and (head .. ": " .. text:sub(1, 200)) or head
+    return (text and text ~= "") and (head .. ": " .. out.excerpt(text, 200)) or head
   end
   if resp.status == 409 and M.conflict_of(status) == "manager" then
     local rows = M.field_conflicts(status)
@@ -284,7 +285,7 @@ function M.from_response(about, resp)
       conflict = resp.status == 409 and M.conflict_of(status) or nil,
       conflicts = resp.status == 409 and M.field_conflicts(status) or nil,
       retry_after = tonumber(resp.headers["retry-after"]),
-      body = not status and (resp.body or ""):sub(1, 4096) or nil,
+      body = not status and out.excerpt(resp.body or "", 4096) or nil,
     },
   })
 end

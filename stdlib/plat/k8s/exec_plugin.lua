@@ -155,7 +155,8 @@ function M.run(spec, cluster, about)
     )
   end
   if out.code ~= 0 then
-    local text = (out.stderr or ""):gsub("%s+$", ""):sub(-600)
+    local said = require("plat.out").redact(out.stderr or "") -- before it is cut
+    local text = said:gsub("%s+$", ""):sub(-600)
     fail(
       shown,
       spec,

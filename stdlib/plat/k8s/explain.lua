@@ -5,6 +5,7 @@ local kinds = require("plat.k8s.kinds")
 local list = require("plat.list")
 local logs = require("plat.k8s.logs")
 local objects = require("plat.k8s.objects")
+local out = require("plat.out")
 local revision = require("plat.k8s.revision")
 local status = require("plat.k8s.status")
 local task = require("plat.task")
@@ -193,7 +194,7 @@ local function add_log(client, ns, cause)
       want.previous and " (previous)" or ""
     )
     for i = math.max(1, #lines - LOG_LINES + 1), #lines do
-      cause.evidence[#cause.evidence + 1] = "  " .. lines[i]:sub(1, 300)
+      cause.evidence[#cause.evidence + 1] = "  " .. out.excerpt(lines[i], 300)
     end
   end
 end

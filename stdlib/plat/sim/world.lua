@@ -4,6 +4,7 @@
 local fault = require("plat.fault")
 local faults = require("plat.sim.faults")
 local json = require("plat.json")
+local out = require("plat.out")
 local state = require("plat.state")
 local time = require("prim.time")
 
@@ -139,6 +140,18 @@ local function log(self, entry)
   end
 end
 
+--- What is written down holds no secrets: the sandbox forgets them when its process ends.
+local function redacted(value)
+  if type(value) == "table" then
+    local copy = {}
+    for name, one in pairs(value) do
+      copy[name] = redacted(one)
+    end
+    return copy
+  end
+  return type(value) == "string" and out.redact(value) or value
+end
+
 --- Answers a request to an authority ("host:port"). The change is in the log before the model acts.
 ---@async
 ---@param authority string
@@ -160,9 +173,9 @@ function World:request(authority, req)
     log(self, {
       authority = authority,
       method = req.method,
-      url = req.url:match("^%a+://[^/?]*(.*)$") or req.url, -- a served one has no host
-      headers = req.headers,
-      body = req.body,
+      url = redacted(req.url:match("^%a+://[^/?]*(.*)$") or req.url), -- a served one has no host
+      headers = redacted(req.headers),
+      body = redacted(req.body),
     })
   end
   return self.models[name]:handle(M.parse_request(req.method, req.url, req.headers, req.body))
@@ -342,13 +355,13 @@ function World:save()
   end
   state.write(
     self.dir .. "/snapshot.json",
-    json.encode({
+    out.redact(json.encode({
       schema = M.SCHEMA,
       now = self.now,
       seed = self.seed,
       offset = self.file and self.file:size() or self.offset or 0,
       models = models,
-    })
+    }))
   )
 end
 
