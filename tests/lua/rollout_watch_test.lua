@@ -1,4 +1,4 @@
--- What goes on beside and around the batches of a rollout: invariants, and the leader that goes last.
+-- What goes on beside the batches of a rollout: invariants, and the leader that goes last.
 
 local fault = require("plat.fault")
 local fs = require("prim.fs")
