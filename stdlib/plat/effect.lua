@@ -139,7 +139,7 @@ function M.declared_reads()
 end
 
 --- Lists a request that changes only what platrun itself keeps on a target, such as the lease of a
---- lock. It is no change of the playbook's: it needs no step, and neither plan nor journal knows it.
+--- lock. It is no change of the playbook: it needs no step, and neither plan nor journal knows it.
 --- For modules of the standard library.
 ---@param decl { method: string, path: string, reason: string } path: a pattern over path?query
 function M.declare_housekeeping(decl)

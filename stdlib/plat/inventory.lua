@@ -243,7 +243,8 @@ end
 
 --- Returns a cluster; without a name the only one.
 ---@param name? string
----@return table cluster `{ name, kubernetes, namespace, dremio, environment, protected, approvals }`
+---@return table cluster
+---  `{ name, kubernetes, namespace, dremio, environment, protected, approvals }`
 function Inventory:cluster(name)
   local known = self:clusters()
   if not name and #known > 1 then

@@ -32,7 +32,8 @@ Journal.__index = Journal
 
 --- Returns a fresh id: real time, also in a sandbox, so that the newest run is the last by name.
 local function new_id(name)
-  local stamp = time.date("!%Y%m%d-%H%M%S", require("prim.time").real())
+  local now = require("prim.time").real()
+  local stamp = ("%s%03d"):format(time.date("!%Y%m%d-%H%M%S", now), now % 1 * 1000 // 1 | 0)
   local chance = hash.digest("sha256", hash.random(16)):sub(1, 4)
   return ("%s-%s-%s"):format(stamp, name:gsub("[^%w_.-]", "-"), chance)
 end

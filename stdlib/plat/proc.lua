@@ -128,8 +128,8 @@ local function witness(opts)
 end
 
 --- Runs a program as a change: planned, recorded, inside a step. Unwanted exit codes raise "exit".
---- With `creates` or `unless` it is run only where that says that it has not. They, or `probe`, also
---- tell after an interruption whether it ran; without them a person is asked.
+--- With `creates` or `unless` it is run only where that says that it has not. They, or `probe`,
+--- also tell after an interruption whether it ran; without them a person is asked.
 ---@async
 ---@param argv string[]
 ---@param opts? table as `read`, and text, recovery, creates, unless, probe, planned

@@ -161,7 +161,7 @@ return {
       j:append({ type = "keep", name = "a", value = 0 })
       j:commit()
       t.equal(j.syncs, 0)
-      t.match(j.id, "^%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%-play%-%x%x%x%x$")
+      t.match(j.id, "^%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d%d%d%-play%-%x%x%x%x$")
       j:close()
     end, { name = "play", sync = false })
   end,

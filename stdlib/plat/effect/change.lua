@@ -30,7 +30,7 @@ M.RECOVERY = {
 ---@field facts? table plain data that is recorded with the intent, and not part of the key
 ---@field probe? fun(facts: table): boolean? whether it has happened, for class "probed"
 ---@field private? boolean its answer holds secrets: the journal does not get it
----@field bad? fun(result: any): boolean it was done, and did not succeed: a resumed run does it again
+---@field bad? fun(result: any): boolean it was done without success: a resumed run does it again
 ---@field reread? fun(): any reads what the change's answer was, for a body that is entered again
 ---@field planned? any what a plan goes on with when nothing predicts
 ---@field veiled? boolean without `planned` a plan goes on until somebody looks into the answer

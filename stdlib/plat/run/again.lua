@@ -200,7 +200,8 @@ function M.resume(id, opts, said, args)
       settle = said,
       check_inventory = function(inventory)
         check_inventory(id, header.inventory, inventory)
-        j:append({ type = "resume", pid = sys.pid(), user = sys.user(), host = sys.hostname() })
+        local who = require("plat.runs.who").here()
+        j:append(list.merge(who, { type = "resume", pid = sys.pid() }))
       end,
     }
   end, fault.from_handler)

@@ -104,7 +104,10 @@ local function overrides(opts)
   local reasons = {}
   for _, name in ipairs(opts.override or {}) do
     if not opts.reason then
-      usage(("--override %q needs --reason TEXT"):format(name))
+      usage(
+        ("--override %q needs --reason TEXT"):format(name),
+        "the reason is recorded with the run: who will read it?"
+      )
     end
     reasons[name] = opts.reason
   end
@@ -272,6 +275,7 @@ end
 
 local function header(spec, inventory, world)
   local playbook, opts = spec.playbook, spec.opts
+  local who = require("plat.runs.who").here()
   local paths = {}
   for i, path in ipairs(opts.inventory or {}) do
     paths[i] = absolute(path)
@@ -287,9 +291,11 @@ local function header(spec, inventory, world)
     },
     args = spec.args,
     inventory = inventory and { path = inventory.path, files = inventory:digest() } or nil,
-    user = sys.user(),
-    uid = sys.uid(),
-    host = sys.hostname(),
+    user = who.user,
+    uid = who.uid,
+    sudo_user = who.sudo_user,
+    login_uid = who.login_uid,
+    host = who.host,
     pid = sys.pid(),
     cwd = sys.cwd(),
     version = sys.version(),
@@ -299,6 +305,7 @@ local function header(spec, inventory, world)
       config = absolute(opts.config),
       sandbox = opts.sandbox,
       forks = opts.forks,
+      yes = opts.yes,
       override = opts.override,
       reason = opts.reason,
     },

@@ -212,7 +212,8 @@ function on.finish(self, e)
   out.live(nil)
   if e.fault then
     local where = e.fault.step and (e.fault.step .. ": ") or ""
-    out.err(out.paint("failed", "failed: ") .. where .. fault.text(e.fault, out.verbosity()))
+    local word = e.exit == 3 and out.paint("changed", "waits: ") or out.paint("failed", "failed: ")
+    out.err(word .. where .. fault.text(e.fault, out.verbosity()))
   end
   if out.verbosity() < 0 and not e.fault then
     return
@@ -228,7 +229,7 @@ function on.finish(self, e)
     say("ending")(self, e)
   end
   local failed = self.count.failed
-  if e.fault and not e.unreachable then
+  if e.fault and not e.unreachable and e.exit ~= 3 then
     failed = math.max(failed, 1) -- it failed between its steps
   end
   self:line(
