@@ -1,0 +1,368 @@
+--- A lock as a Lease object of Kubernetes (coordination.k8s.io/v1), in the terms of client-go's
+--- leader election. Every change names the version and the uid that it was made from: of two who
+--- are equally fast one gets a 409, and a lease that was deleted is not made again by a renewal.
+
+local effect = require("plat.effect")
+local errors = require("plat.k8s.errors")
+local fault = require("plat.fault")
+local kinds = require("plat.k8s.kinds")
+local list = require("plat.list")
+local task = require("plat.task")
+local terms = require("plat.lock.terms")
+local time = require("plat.time")
+
+local M = {}
+
+local REASON = "the lease of a lock: who works on this"
+local COLLECTION = "^/apis/coordination%.k8s%.io/v1/namespaces/[^/]+/leases"
+effect.declare_housekeeping({ method = "POST", path = COLLECTION .. "%?", reason = REASON })
+effect.declare_housekeeping({ method = "PUT", path = COLLECTION .. "/[^/?]+%?", reason = REASON })
+
+local POLL = 1 -- seconds between two looks at a lease that somebody else has
+local DRIFT = 5 -- seconds; a server whose clock differs by more is believed, and not our own clock
+local CONFLICTS = 5 -- so often in a row somebody else may be faster
+
+---@class plat.lock.Lease
+---@field kind "kubernetes"
+---@field where string for people: "lease NS/NAME on cluster X"
+---@field key string what tells this lock from all others
+local Lease = { kind = "kubernetes", __name = "plat.lock.Lease" }
+Lease.__index = Lease
+
+--- Makes the place of a lock on a cluster; asks nothing.
+---@param client plat.k8s.Client
+---@param ns string
+---@param name string of the Lease
+---@param opts { lock: string, duration: number, any: boolean? } any: the playbook named this lease
+---@return plat.lock.Lease
+function M.new(client, ns, name, opts)
+  return setmetatable({
+    transport = client.transport,
+    target = client.target,
+    ns = ns,
+    name = name,
+    lock = opts.lock,
+    duration = math.ceil(opts.duration),
+    any = opts.any or false,
+    offset = 0,
+    where = ("lease %s/%s on %s"):format(ns, name, client.target),
+    key = ("%s %s/%s"):format(client.transport._server, ns, name),
+  }, Lease)
+end
+
+--- Returns the time by the API server's clock, as far as it is known.
+---@return number unix seconds
+function Lease:now()
+  return time.now() + self.offset
+end
+
+local function learn_clock(self, resp)
+  local date = terms.http_date(resp.headers and resp.headers.date)
+  if date then
+    local differs = date - time.now()
+    self.offset = math.abs(differs) > DRIFT and differs or 0
+  end
+end
+
+--- Returns the object, or nil and the code: 404 and 409 are answers here, all else raises.
+local function ask(self, method, object)
+  local path = kinds.path(
+    { group = "coordination.k8s.io", version = "v1", plural = "leases", namespaced = true },
+    self.ns,
+    method ~= "POST" and self.name or nil
+  )
+  local answer, resp = fault.try(self.transport.request, self.transport, {
+    method = method,
+    path = path,
+    query = method ~= "GET" and { fieldManager = "platrun" } or nil,
+    body = object,
+    op = "run:lock",
+    object = "lease " .. self.ns .. "/" .. self.name,
+    timeout = math.max(1, math.min(10, self.duration / 4)),
+    housekeeping = method ~= "GET" and REASON or nil,
+  })
+  if answer then
+    learn_clock(self, resp)
+    return answer
+  end
+  local err = resp
+  local missing = method ~= "POST" and errors.is(err, 404) and not errors.is_unserved(err)
+  if missing or errors.is(err, 409) then
+    return nil, err.code
+  elseif errors.is(err, 403) then
+    err.hint = "a lock needs to get, create and update leases: "
+      .. ("kubectl -n %s create role platrun-locks "):format(self.ns)
+      .. "--verb=get,list,create,update --resource=leases.coordination.k8s.io"
+  end
+  error(err, 0)
+end
+
+--- Returns what the lease says now, nil when there is none.
+---@async
+---@return plat.lock.Terms?
+---@return table? object
+function Lease:read()
+  local object = ask(self, "GET")
+  if object then
+    return terms.read(object), object
+  end
+end
+
+--- Says who holds the lock, for a plan or a list; nil when nobody does.
+---@async
+---@return string? text
+function Lease:holder()
+  local said = self:read()
+  if not said then
+    return nil
+  end
+  local verdict = terms.judge(said, nil, { now = self:now(), seen = 0, any = self.any })
+  if verdict.word == "strange" then
+    return verdict.why
+  elseif verdict.word == "held" then
+    return terms.holder(said, self:now())
+  end
+end
+
+local function map(v)
+  return type(v) == "table" and v or {}
+end
+
+local function annotate(object, me, lock)
+  local meta = object.metadata
+  meta.labels = list.merge(map(meta.labels), { [terms.LABEL] = terms.OURS })
+  local notes = list.copy(map(meta.annotations))
+  notes[terms.NOTES.name] = lock
+  notes[terms.NOTES.user] = me.user
+  notes[terms.NOTES.playbook] = me.playbook
+  notes[terms.NOTES.broken] = nil
+  meta.annotations = notes
+end
+
+--- Keeps what we know of our lease: from when on it counts is when the request was made.
+local function keep(self, object, at)
+  self.object, self.renewed_at, self.renewed_wall = object, at.mono, at.wall
+  return true
+end
+
+local function moment()
+  return { mono = time.mono(), wall = time.now() }
+end
+
+local function with_spec(object, spec)
+  local changed = list.copy(object)
+  changed.metadata = list.copy(object.metadata)
+  changed.metadata.managedFields = nil -- as they are; they are most of the object
+  changed.spec = list.merge(map(object.spec), spec)
+  return changed
+end
+
+--- Makes the lease, or takes it over as it was read. Returns false when somebody was faster.
+local function seize(self, me, object, old)
+  local at = moment()
+  local spec = terms.spec(old, me.id, self.duration, self:now())
+  local wanted
+  if object then
+    wanted = with_spec(object, spec)
+  else
+    wanted = {
+      apiVersion = "coordination.k8s.io/v1",
+      kind = "Lease",
+      metadata = { name = self.name, namespace = self.ns },
+      spec = spec,
+    }
+  end
+  annotate(wanted, me, self.lock)
+  local answer = ask(self, object and "PUT" or "POST", wanted)
+  return answer ~= nil and keep(self, answer, at)
+end
+
+local function refuse(self, said, verdict)
+  local msg, hint = verdict.why
+  if verdict.word == "strange" then
+    local command = "kubectl -n %s get lease %s -o yaml"
+    hint = ("look at it (%s); if nobody needs it, delete it"):format(
+      command:format(self.ns, self.name)
+    )
+  else
+    msg = ("held by %s; it ends in %s unless it is renewed"):format(
+      terms.holder(said, self:now()),
+      time.human(math.max(0, verdict.left))
+    )
+    hint = "wait for it (--lock-timeout 10m) or look at it (platrun locks); if that run is dead "
+      .. ("for certain: platrun locks break %q --reason TEXT"):format(self.lock)
+  end
+  fault.raise("refused", { op = "run:lock", target = self.target, object = self.lock }, {
+    msg = msg,
+    hint = hint,
+    exit = 75,
+    where = "",
+    held = true,
+  })
+end
+
+--- Whether a lease may be taken now; `seen` remembers for how long it is unchanged.
+local function look(self, me, seen)
+  local said, object = self:read()
+  if not said then
+    return "free", nil, nil
+  end
+  if said.version ~= seen.version then
+    seen.version, seen.at = said.version, time.mono()
+  end
+  local clock = { now = self:now(), seen = time.mono() - seen.at, any = self.any }
+  local verdict = terms.judge(said, me.id, clock)
+  return verdict.word, said, object, verdict
+end
+
+--- Takes the lock, waiting for it up to some seconds. Raises kind "refused", exit 75, when somebody
+--- else has it.
+---@async
+---@param me { id: string, user: string, playbook: string }
+---@param wait number seconds
+---@return string? from "taken over" or "taken back", nil when it was free
+function Lease:take(me, wait)
+  local last, seen, conflicts = time.mono() + wait, {}, 0
+  while true do
+    local word, said, object, verdict = look(self, me, seen)
+    if word ~= "held" and word ~= "strange" then
+      if seize(self, me, object, said) then
+        if self.offset ~= 0 then
+          self:renew(me) -- what was just written is by our clock, and the server's is another
+        end
+        return word == "expired" and "taken over" or word == "mine" and "taken back" or nil
+      end
+      conflicts = conflicts + 1
+    elseif time.mono() >= last or word == "strange" then
+      refuse(self, said, verdict)
+    else
+      effect.progress(
+        ("waits for the lock %s: %s"):format(self.lock, terms.holder(said, self:now()))
+      )
+      task.sleep(math.min(POLL, math.max(0.05, last - time.mono())))
+    end
+    if conflicts >= CONFLICTS then
+      fault.raise("refused", { op = "run:lock", target = self.target, object = self.lock }, {
+        msg = "others change its lease all the time",
+        hint = "look who: kubectl -n " .. self.ns .. " get lease " .. self.name .. " -o yaml -w",
+        exit = 75,
+      })
+    end
+  end
+end
+
+local function lost(self, why)
+  fault.raise("refused", { op = "run:lock", target = self.target, object = self.lock }, {
+    msg = "the lock is lost: " .. why,
+    hint = "what this run has done so far stands; look at what the other one does, then resume",
+    lost = true,
+    where = "",
+  })
+end
+
+local function explain_loss(self, said)
+  if not said then
+    lost(self, "its lease was deleted")
+  elseif said.broken and said.id == "" then
+    lost(self, "it was broken by " .. said.broken)
+  elseif said.id == "" then
+    lost(self, "its lease was given back" .. (said.writer and " by " .. said.writer or ""))
+  end
+  local broken = said.broken and "; it was broken by " .. said.broken or ""
+  lost(self, ("it is held by %s%s"):format(terms.holder(said, self:now()), broken))
+end
+
+--- Changes our lease; if it was changed meanwhile and is still ours, once more. Raises a fault with
+--- `lost` when it is not.
+local function update(self, me, spec)
+  local object = self.object
+  for _ = 1, CONFLICTS do
+    local at = moment()
+    local answer = ask(self, "PUT", with_spec(object, spec))
+    if answer then
+      return keep(self, answer, at)
+    end
+    local said
+    said, object = self:read()
+    if not said or said.id ~= me.id then
+      explain_loss(self, said)
+    end
+  end
+  fault.raise("io", { op = "run:lock", target = self.target, object = self.lock }, {
+    msg = "others change its lease all the time",
+  })
+end
+
+--- Renews the lease. Raises; with `lost` when it is not ours any more.
+---@async
+---@param me { id: string }
+function Lease:renew(me)
+  update(self, me, { renewTime = terms.micro(self:now()) })
+end
+
+--- Returns for how many seconds the lease was not renewed: by the monotonic clock or by the other,
+--- whichever says more, since the monotonic one stands still while a machine sleeps.
+---@return number
+function Lease:age()
+  return math.max(time.mono() - self.renewed_at, time.now() - self.renewed_wall)
+end
+
+--- Gives the lease back, as client-go does: without a holder, so that the next one need not wait.
+---@async
+---@param me { id: string }
+function Lease:release(me)
+  local spec = {
+    holderIdentity = "",
+    leaseDurationSeconds = 1,
+    renewTime = terms.micro(self:now()),
+  }
+  local _, err = fault.try(update, self, me, spec)
+  if err and not err.lost then
+    error(err, 0)
+  end
+end
+
+--- Gives back what a cancelled or unanswered take may have taken.
+---@async
+---@param me { id: string }
+function Lease:abandon(me)
+  local said, object = self:read()
+  if said and said.id == me.id then
+    self.object = object
+    self:release(me)
+  end
+end
+
+--- Takes the lease from its holder, who learns by whom and why when it renews. Returns false when
+--- somebody else has it by now.
+---@async
+---@param id string the holder that was shown
+---@param by string who, where, when and why
+---@return boolean
+function Lease:break_(id, by)
+  for _ = 1, CONFLICTS do -- a holder that lives renews in between
+    local said, object = self:read()
+    if not said or said.id ~= id then
+      return false
+    end
+    local changed = with_spec(object, { holderIdentity = "", leaseDurationSeconds = 1 })
+    changed.metadata.annotations =
+      list.merge(map(changed.metadata.annotations), { [terms.NOTES.broken] = by })
+    if ask(self, "PUT", changed) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Returns the leases of locks in a namespace (nil: in all).
+---@async
+---@param client plat.k8s.Client
+---@param ns? string
+---@return table[] objects
+function M.list(client, ns)
+  local labels = { [terms.LABEL] = terms.OURS }
+  return (client:list("coordination.k8s.io/v1/Lease", ns, { labels = labels }))
+end
+
+return M
