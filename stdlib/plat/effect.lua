@@ -103,6 +103,14 @@ function M.plan_cut(why)
   end
 end
 
+--- Tells the plan that a step is entered.
+---@param step { key: string, title: string, no_return: boolean? }
+function M.plan_step(step)
+  if state.plan then
+    state.plan:step(step)
+  end
+end
+
 --- Tells the plan that a step has given a value to what follows.
 ---@param key string the step's
 function M.plan_returned(key)

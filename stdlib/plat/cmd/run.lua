@@ -102,13 +102,26 @@ local function start(playbook, args, opts)
       )
     )
   end
-  return require("plat.run.session").run({ playbook = playbook, args = args, opts = opts })
+  return require("plat.run.session").run({
+    playbook = playbook,
+    args = args,
+    opts = opts,
+    planned = opts.out and function(plan, run, inventory)
+      local saved = require("plat.effect.saved")
+      saved.write(opts.out, saved.document(plan, run, inventory))
+    end,
+  })
 end
 
 local function run_playbook(words, opts)
   local path = table.remove(words, 1)
   if not path then
     usage("which playbook?", "platrun playbooks/NAME.lua [ARG=VALUE...]")
+  end
+  for _, name in ipairs({ "out", "detailed_exitcode" }) do
+    if opts[name] and not opts.check then
+      usage(("--%s goes with a plan: platrun plan PLAYBOOK"):format((name:gsub("_", "-"))))
+    end
   end
   local playbook = playbooks.load(path)
   if opts.help then

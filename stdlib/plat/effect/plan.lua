@@ -13,12 +13,14 @@ local M = {}
 
 ---@class plat.PlanLine
 ---@field class "will"|"maybe"|"opaque" surely so; perhaps; something, nobody can say what
+---@field sure boolean whether the run surely comes to it, also to what is opaque
 ---@field change plat.Change
 ---@field strand integer which task of the run plans it: lines of one strand keep their order
 ---@field diff? table[] `{ path=, before=, after= }`
 
 ---@class plat.Plan
 ---@field lines plat.PlanLine[]
+---@field steps { key: string, title: string, no_return: boolean? }[] as they were entered
 ---@field open { step: string?, why: string }[] where a body ended early
 local Plan = { __name = "plat.Plan" }
 Plan.__index = Plan
@@ -30,6 +32,7 @@ Plan.__index = Plan
 function M.new(on_line, on_wait)
   return setmetatable({
     lines = {},
+    steps = {},
     open = {},
     overlays = {}, -- how later reads look: { target, fn(read, resp, lost) }, oldest first
     unknown = {}, -- what nobody can know any more: place -> why
@@ -66,6 +69,12 @@ function Plan:cut(why)
   )
 end
 
+--- A step is entered.
+---@param step { key: string, title: string, no_return: boolean? }
+function Plan:step(step)
+  table.insert(self.steps, { key = step.key, title = step.title, no_return = step.no_return })
+end
+
 --- A step has given its value back: if the value rests on a guess, so does all that follows.
 ---@param key string the step's
 function Plan:returned(key)
@@ -82,10 +91,6 @@ local function is_guess(self, key)
     end
   end
   return false
-end
-
-local function certainty(self, change)
-  return (self.loose or is_guess(self, change.step)) and "maybe" or "will"
 end
 
 -- ---- changes ----
@@ -134,8 +139,10 @@ function Plan:change(change)
   if change.predict then
     resp, bounded = change.predict()
   end
+  local sure = not self.loose and not is_guess(self, change.step)
   local line = {
-    class = (resp or bounded) and certainty(self, change) or "opaque",
+    class = not (resp or bounded) and "opaque" or sure and "will" or "maybe",
+    sure = sure,
     change = change,
     strand = strand_of(self),
     diff = resp and change.diff and change.diff(resp) or nil,

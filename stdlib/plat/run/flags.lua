@@ -58,6 +58,13 @@ return {
     "--resume-or-start",
     help = "go on with the interrupted run of this playbook, if there is one",
   },
+  {
+    "--out",
+    type = "string",
+    value = "FILE",
+    help = "with plan or --check: save the plan, for `platrun apply FILE`",
+  },
+  { "--detailed-exitcode", help = "with plan or --check: 0 nothing to change, 1 error, 2 changes" },
   { "--syntax-check", help = "load the playbook and check its arguments, no more" },
   { "--cron", help = "for cron: quiet on success, never on the sandbox by mistake" },
   { "--yes", "-y", help = "do not ask, except where something may be lost" },

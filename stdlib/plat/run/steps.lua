@@ -51,11 +51,12 @@ local function unique_key(self, parent, title)
   return n == 1 and base or (base .. "#" .. n)
 end
 
-local function open(self, parent, title, key, kind)
+local function open(self, parent, title, key, kind, no_return)
   local step = setmetatable({
     run = self,
     title = title,
     kind = kind or "step",
+    no_return = no_return,
     key = key,
     parent = parent,
     depth = parent and parent.depth + 1 or 0,
@@ -64,6 +65,7 @@ local function open(self, parent, title, key, kind)
     at = time.mono(),
   }, Step)
   self.open[key] = true
+  effect.plan_step(step)
   self.reporter:emit("step_start", {
     key = key,
     title = title,
@@ -204,8 +206,7 @@ function M.step(self, title, opts, fn)
     keep = opts.keep or nil,
     again = known and true or nil,
   })
-  local step = open(self, parent, title, key)
-  step.no_return = opts.no_return
+  local step = open(self, parent, title, key, nil, opts.no_return)
   local err, value = enter(self, step, opts, fn)
   if not err then
     if opts.returns then

@@ -1,0 +1,446 @@
+--- Saved plans: their file, and what has changed since one was made.
+---
+--- A file is JSON: what the plan was made of (playbook, arguments, inventory, options), what was
+--- read (kept values, the values before each change), every line in order, and a seal: digests that
+--- tell which part was edited. A seal is no signature: it catches hands, not forgers.
+
+local change_data = require("plat.effect.change").data
+local fault = require("plat.fault")
+local fs = require("prim.fs")
+local hash = require("plat.hash")
+local json = require("plat.json")
+local list = require("plat.list")
+local state = require("plat.state")
+local sys = require("prim.sys")
+local time = require("plat.time")
+
+local M = {}
+
+M.SCHEMA = 1
+
+local KIND = "platrun plan"
+local MAX_FILE = 256 * 1024 * 1024
+local OTHERS_WRITE = tonumber("022", 8)
+local OPTIONS = { "inventory", "config", "sandbox", "forks", "override", "reason", "no_undo" }
+
+---@class plat.SavedLine
+---@field class "will"|"maybe"|"opaque"
+---@field sure boolean whether its step surely comes to it
+---@field strand integer lines of one strand of a step keep their order
+---@field key string
+---@field step string
+---@field op string
+---@field target string
+---@field object? string
+---@field text string
+---@field args table
+---@field diff? table[]
+
+local function refuse(path, msg, hint, detail)
+  fault.raise("refused", { op = "apply", object = path }, {
+    msg = msg,
+    hint = hint or "make a new plan: platrun plan PLAYBOOK -o FILE",
+    detail = detail,
+    where = "",
+  })
+end
+
+--- Returns a value as it is after it was written and read: references in the place of secrets.
+---@param value any
+---@return any
+function M.plain(value)
+  if value == nil then
+    return json.null
+  end
+  return json.decode(json.encode(value, { secrets = "reference", lossy = true }))
+end
+
+-- ---- writing ----
+
+--- Returns a path from the root; what is no path (a list of hosts) stays as it is.
+---@param path? string
+---@return string?
+function M.absolute(path)
+  if not path or path:sub(1, 1) == "/" or path:find(",", 1, true) then
+    return path
+  end
+  return sys.cwd() .. "/" .. path
+end
+
+local function options_of(opts)
+  local kept = {}
+  for _, name in ipairs(OPTIONS) do
+    kept[name] = opts[name]
+  end
+  kept.config = M.absolute(kept.config)
+  kept.inventory = kept.inventory and list.map(kept.inventory, M.absolute)
+  return kept
+end
+
+local function lines_of(plan)
+  return list.map(plan.lines, function(line)
+    local data = change_data(line.change)
+    data.class, data.sure, data.strand = line.class, line.sure, line.strand
+    data.diff = line.diff and json.array(line.diff) or nil
+    return data
+  end)
+end
+
+local function kept_of(run)
+  local kept = {}
+  for name, record in pairs(run.kept) do
+    kept[#kept + 1] = { name = name, value = record.value }
+  end
+  return kept
+end
+
+local function digest(value)
+  return hash.digest("sha256", json.encode(value))
+end
+
+--- Returns the digests that tell which part of a document was edited.
+local function seal_of(doc)
+  local parts = {}
+  for name, value in pairs(doc) do
+    if name ~= "seal" then
+      parts[name] = digest(value):sub(1, 16)
+    end
+  end
+  local lines = list.map(doc.lines, function(line)
+    return digest(line):sub(1, 16)
+  end)
+  return { parts = parts, lines = json.array(lines), all = digest({ parts, json.array(lines) }) }
+end
+
+--- Returns a plan as the document that is saved.
+---@param plan plat.Plan
+---@param run plat.Run
+---@param inventory? plat.Inventory
+---@return table
+function M.document(plan, run, inventory)
+  local playbook = run.playbook
+  local doc = M.plain({
+    schema = M.SCHEMA,
+    kind = KIND,
+    version = sys.version(),
+    made = { user = sys.user(), host = sys.hostname(), time = time.rfc3339(time.now()) },
+    playbook = {
+      name = playbook.name,
+      path = M.absolute(playbook.path),
+      sha256 = hash.digest("sha256", playbook.text),
+    },
+    args = run.args,
+    inventory = {
+      path = inventory and M.absolute(inventory.path) or nil,
+      files = json.array(list.map(inventory and inventory:digest() or {}, function(file)
+        return { path = M.absolute(file.path), sha256 = file.sha256 }
+      end)),
+    },
+    sandbox = inventory ~= nil and inventory.is_sandbox or false,
+    options = options_of(run.options),
+    steps = json.array(list.copy(plan.steps)),
+    lines = json.array(lines_of(plan)),
+    open = json.array(list.copy(plan.open)),
+    kept = json.array(kept_of(run)),
+    count = plan:count(),
+  })
+  doc.seal = seal_of(doc)
+  return doc
+end
+
+--- Writes a plan into a file that its owner alone can read.
+---@async
+---@param path string
+---@param doc table
+function M.write(path, doc)
+  local st = fs.stat(path)
+  if st and st.type ~= "file" then
+    fault.raise("usage", nil, {
+      msg = ("%s is a %s: the plan needs a file"):format(path, st.type),
+      where = "",
+    })
+  end
+  state.write(path, json.encode(doc, { indent = 1 }) .. "\n")
+end
+
+-- ---- reading ----
+
+local function decode(path, text)
+  local doc, err = fault.try(json.decode, text, { name = path })
+  if err then
+    err.hint = "a plan is written by: platrun plan PLAYBOOK -o FILE"
+    error(err, 0)
+  elseif type(doc) ~= "table" or doc.kind ~= KIND or math.type(doc.schema) ~= "integer" then
+    fault.raise("parse", nil, {
+      msg = path .. ": this is no saved plan",
+      hint = "a plan is written by: platrun plan PLAYBOOK -o FILE",
+      where = "",
+    })
+  elseif doc.schema ~= M.SCHEMA then
+    local age = doc.schema > M.SCHEMA and "a newer" or "an older"
+    refuse(
+      path,
+      ("it was made by %s platrun (%s): schema %d, this one reads %d"):format(
+        age,
+        tostring(doc.version),
+        doc.schema,
+        M.SCHEMA
+      ),
+      doc.schema > M.SCHEMA and "apply it with that version, or make a new plan" or nil
+    )
+  end
+  return doc
+end
+
+--- Returns what does not fit the seal: "line 3 (k8s.scale ...)", "args"; nil if all does.
+local function edited(doc)
+  local seal = doc.seal
+  local well_formed = type(seal) == "table"
+    and type(seal.parts) == "table"
+    and type(seal.lines) == "table"
+    and type(doc.lines) == "table"
+  if not well_formed then
+    return "the seal"
+  end
+  local real = seal_of(doc)
+  for i = 1, math.max(#real.lines, #seal.lines) do
+    if real.lines[i] ~= seal.lines[i] and #real.lines ~= #seal.lines then
+      return ("the lines (%d, %d were saved)"):format(#real.lines, #seal.lines)
+    elseif real.lines[i] ~= seal.lines[i] then
+      local text = type(doc.lines[i]) == "table" and doc.lines[i].text
+      return ("line %d (%s)"):format(i, tostring(text))
+    end
+  end
+  for _, name in ipairs(list.keys(list.merge(real.parts, seal.parts))) do
+    if real.parts[name] ~= seal.parts[name] then
+      return name
+    end
+  end
+  return real.all ~= seal.all and "the seal" or nil
+end
+
+--- Reads a saved plan. Refuses one that others may write to, that was edited, or of another schema.
+---@param path string
+---@return table doc
+function M.read(path)
+  local text, err = fs.read(path, { max = MAX_FILE })
+  if not text then
+    fault.raise("usage", nil, { msg = ("%s: %s"):format(path, err.msg), where = "" })
+  end
+  local st = fs.stat(path)
+  if st and st.mode & OTHERS_WRITE ~= 0 then
+    refuse(
+      path,
+      ("others may write to it (mode %04o)"):format(st.mode & 0xfff),
+      "chmod 600 " .. path
+    )
+  end
+  local doc = decode(path, text)
+  local part = edited(doc)
+  if part then
+    refuse(path, ("it was edited after it was made: %s differs"):format(part))
+  end
+  return doc
+end
+
+-- ---- what has changed since ----
+
+local function show(value)
+  if value == nil or value == json.null then
+    return "nothing"
+  end
+  return type(value) == "string" and value or json.encode(value)
+end
+
+--- Returns the first place in which two values differ, and both values there.
+---@param a any
+---@param b any
+---@param path? string
+---@return string? path nil when they are equal
+---@return any a
+---@return any b
+function M.difference(a, b, path)
+  path = path or ""
+  if type(a) ~= "table" or type(b) ~= "table" or a == json.null or b == json.null then
+    if a == b then
+      return nil
+    end
+    return path, a, b
+  end
+  for _, key in ipairs(list.keys(list.merge(a, b))) do
+    local at = type(key) == "number" and ("%s[%d]"):format(path, key - 1)
+      or (path == "" and key or path .. "." .. key)
+    local where, x, y = M.difference(a[key], b[key], at)
+    if where then
+      return where, x, y
+    end
+  end
+end
+
+local function by_path(files)
+  local map = {}
+  for _, file in ipairs(files) do
+    map[file.path] = file.sha256
+  end
+  return map
+end
+
+--- Returns how the inventory differs from that of the plan, nil if it does not.
+---@param saved table the document
+---@param files { path: string, sha256: string }[]
+---@return string?
+function M.inventory_difference(saved, files)
+  local before, now = by_path(saved.inventory.files), by_path(files)
+  for path, sha256 in pairs(before) do
+    if not now[path] then
+      return ("the plan was made with the inventory %s, which is not read now"):format(path)
+    elseif now[path] ~= sha256 then
+      return ("the inventory %s has changed since the plan was made"):format(path)
+    end
+  end
+  for path in pairs(now) do
+    if not before[path] then
+      return ("the inventory has %s now, and had not when the plan was made"):format(path)
+    end
+  end
+end
+
+--- Returns how the files that a plan was made of differ from those that are here now; asks nobody.
+---@param saved table
+---@return string?
+function M.file_difference(saved)
+  local function sha256_of(path)
+    local text = fs.read(path, { max = MAX_FILE })
+    return text and hash.digest("sha256", text)
+  end
+  local playbook = saved.playbook
+  local now = sha256_of(playbook.path)
+  if not now then
+    return ("the playbook %s is not here (the plan was made on %s)"):format(
+      playbook.path,
+      saved.made.host
+    )
+  elseif now ~= playbook.sha256 then
+    return ("the playbook %s has changed since the plan was made"):format(playbook.path)
+  end
+  for _, file in ipairs(saved.inventory.files) do
+    local st = fs.stat(file.path)
+    if not st then
+      return ("the inventory %s is not here (the plan was made on %s)"):format(
+        file.path,
+        saved.made.host
+      )
+    end
+  end
+end
+
+--- Returns how two values of one fact differ, in words.
+local function fact(name, before, now)
+  return ("%s: %s when the plan was made, %s now"):format(name, show(before), show(now))
+end
+
+local function kept_difference(saved, fresh)
+  local now = {}
+  for _, kept in ipairs(fresh.kept) do
+    now[kept.name] = kept
+  end
+  for _, kept in ipairs(saved.kept) do
+    local other = now[kept.name]
+    if not other then
+      return ("%q was kept, and is not read now"):format(kept.name)
+    end
+    local where, a, b = M.difference(kept.value, other.value)
+    if where then
+      return fact(('"%s"%s'):format(kept.name, where ~= "" and " " .. where or ""), a, b)
+    end
+  end
+end
+
+--- What was read for a line: the values before the change, by path.
+local function before_of(line)
+  local map = {}
+  for _, row in ipairs(line.diff or {}) do
+    if row.path then
+      map[row.path] = row.before == nil and json.null or row.before
+    end
+  end
+  return map
+end
+
+local function line_difference(line, other)
+  local about = line.object or line.target
+  local before, now = before_of(line), before_of(other)
+  for _, path in ipairs(list.keys(list.merge(before, now))) do
+    if before[path] ~= now[path] then
+      return fact(("%s %s"):format(about, path), before[path], now[path])
+    end
+  end
+  local where, a, b = M.difference(line.args, other.args)
+  if where then
+    return fact(("%s of %s %s"):format(where, line.op, about), a, b)
+  elseif line.class ~= other.class then
+    return fact(line.text, line.class, other.class)
+  end
+end
+
+--- Returns the lines by step and identity, in order.
+local function index(lines)
+  local map = {}
+  for _, line in ipairs(lines) do
+    local id = table.concat({ line.step, line.op, line.target, line.object or "-" }, "\n")
+    map[id] = map[id] or {}
+    table.insert(map[id], line)
+  end
+  return map
+end
+
+local function lines_difference(saved, fresh)
+  local before, now = index(saved.lines), index(fresh.lines)
+  for _, line in ipairs(saved.lines) do
+    local id = table.concat({ line.step, line.op, line.target, line.object or "-" }, "\n")
+    for i, one in ipairs(before[id]) do
+      local other = now[id] and now[id][i]
+      if not other then
+        return ("it would not %s now (step %q)"):format(one.text, one.step)
+      end
+      local words = line_difference(one, other)
+      if words then
+        return words
+      end
+    end
+  end
+  for id, lines in pairs(now) do
+    if #lines > #(before[id] or {}) then
+      local line = lines[#lines]
+      return ("it would also %s now (step %q)"):format(line.text, line.step)
+    end
+  end
+end
+
+local function open_difference(saved, fresh)
+  for i = 1, math.max(#saved.open, #fresh.open) do
+    local a, b = saved.open[i], fresh.open[i]
+    if not a or not b or a.step ~= b.step or a.why ~= b.why then
+      return fact("where the plan ends early", a and a.why, b and b.why)
+    end
+  end
+end
+
+--- Returns what has changed since a plan was made, as a plan that was made just now shows it: the
+--- first fact that differs, nil if none does.
+---@param saved table
+---@param fresh table
+---@return string?
+function M.staleness(saved, fresh)
+  local where, a, b = M.difference(saved.args, fresh.args)
+  return (where and fact("argument " .. where, a, b))
+    or (saved.playbook.sha256 ~= fresh.playbook.sha256 and "the playbook has changed")
+    or (saved.sandbox ~= fresh.sandbox and fact("sandbox", saved.sandbox, fresh.sandbox))
+    or M.inventory_difference(saved, fresh.inventory.files)
+    or kept_difference(saved, fresh)
+    or lines_difference(saved, fresh)
+    or open_difference(saved, fresh)
+    or nil
+end
+
+return M
