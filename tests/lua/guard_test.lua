@@ -178,7 +178,12 @@ return {
     )
     no(t, "no member would be left")(capacity.decide_members(three, { "a", "b", "c" }, 1))
     no(t, "z is to leave and no member")(capacity.decide_members(three, { "z" }, 1))
-    for _, bad in ipairs({ { name = "a" }, { name = "a", used = NAN, size = 1 } }) do
+    for _, bad in ipairs({ {}, { used = NAN, size = 1 }, { used = 1 }, { size = 1 } }) do
+      bad.name = "a"
+      no(t, "of its size is not known")(capacity.decide_members({ bad }, {}, 1))
+    end
+    for _, bad in ipairs({ { used = -1, size = 1 }, { used = 0, size = 0 } }) do
+      bad.name = "a"
       no(t, "what a uses of its size is not known")(capacity.decide_members({ bad }, {}, 1))
     end
     no(t, "is empty")(capacity.decide_members({}, {}, 1))
@@ -193,6 +198,12 @@ return {
       capacity.decide_nodes(nodes, pods, { "n1" })
     )
     pods[2].metadata.ownerReferences = { { kind = "DaemonSet", name = "agent" } }
+    yes(t, capacity.decide_nodes(nodes, pods, { "n1" }))
+    pods[5], pods[6] = pod("done", "n1", "9Gi"), pod("mirror", "n1", "9Gi")
+    pods[5].status.phase = "Succeeded"
+    pods[6].metadata.annotations = { ["kubernetes.io/config.mirror"] = "x" }
+    yes(t, capacity.decide_nodes(nodes, pods, { "n1" }))
+    pods[5].status.phase = "Failed"
     yes(t, capacity.decide_nodes(nodes, pods, { "n1" }))
     no(t, "no node would be left")(capacity.decide_nodes(nodes, pods, { "n1", "n2", "n3" }))
     no(t, "n9 is to leave and no node")(capacity.decide_nodes(nodes, pods, { "n9" }))

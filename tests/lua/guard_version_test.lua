@@ -65,6 +65,8 @@ return {
     no(t, "", "^go to 2.5 first: 2.1 %-> 2.5 %-> 3.x %-> 4.1.7$")(
       version.decide("2.1", "4.1.7", mixed, "x")
     )
+    mixed = version.rules({ "2.x -> 1.x", "1.x -> 3.x" })
+    no(t, "", "^from 2.1 it goes to 1.x only$")(version.decide("2.1", "3.2", mixed, "x"))
     mixed = version.rules({ "2.x -> 1.9", "1.9 -> 3.x" })
     no(t, "", "^from 2.1 it goes to 1.9 only$")(version.decide("2.1", "3.2", mixed, "x"))
     no(t, "10.2 %-> 10.1 is a downgrade of PostgreSQL", "restore")(pair("10.2", "10.1"))
