@@ -136,6 +136,7 @@ return {
       { { batch = 1 }, 4, 2, 1, 1, false },
       { { batch = 1 }, 4, 2, 2, 2, "1 allowed" },
       { { batch = 1 }, 40, 2, 1, 20, false }, -- no limit in all
+      { { total = 0 }, 40, 10, 1, 1, "none allowed" },
       { { total = 2 }, 40, 10, 2, 2, false },
       { { total = 2 }, 40, 10, 1, 3, "3 in all, 2 allowed in all" },
       { { batch = 2, total = 1 }, 9, 3, 2, 2, "2 in all, 1 allowed in all" },

@@ -61,6 +61,8 @@ function M.exceeded(budget, size, here, all)
   local allowed = M.in_batch(budget, size)
   if allowed and here > allowed then
     return true, allowed == 0 and "none allowed" or allowed .. " allowed"
+  elseif budget.total == 0 and all > 0 then
+    return true, "none allowed"
   elseif budget.total and all > budget.total then
     return true, ("%d in all, %d allowed in all"):format(all, budget.total)
   end
