@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 
@@ -157,7 +156,7 @@ class Server:
             time.sleep(0.02)
         raise RuntimeError("platrun sandbox serve does not listen")
 
-    def stop(self):
+    def stop(self, how):
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(how)
             self.process.wait(30)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 
 from harness import world
 from harness.place import ROOT, START, Place, Server
@@ -14,21 +15,21 @@ LOOK = os.path.join(PLAYBOOKS, "look.lua")
 class Point:
     """Where a run is killed: at a counted call, and how."""
 
-    def __init__(self, number, how, what=""):
+    def __init__(self, number, how, what="", again=None):
         self.number, self.how, self.what = number, how, what
+        self.again = again  # where the run is killed once more when it is resumed
 
     def __str__(self):
-        return "%d:%s" % (self.number, self.how)
+        return "%d:%s%s" % (self.number, self.how, ":%d" % self.again if self.again else "")
 
 
 class Scene:
     """A run on the sandbox inside platrun: world.log is the witness."""
 
-    journal = ("before", "torn", "unended")
     change = ("before", "torn", "after")
 
-    def __init__(self, name, expect, words, before=(), again=(), status=0):
-        self.name, self.expect, self.status = name, expect, status
+    def __init__(self, name, expect, words, before=(), again=(), status=0, twice=False):
+        self.name, self.expect, self.status, self.twice = name, expect, status, twice
         self.words = list(words)  # of the command line of the run that is killed
         self.before = list(before)  # command lines that make the start
         self.again = list(again)  # words for `platrun resume`
@@ -63,13 +64,21 @@ class Scene:
         """Returns the points of an undisturbed run."""
         found = []
         for call in calls:
-            ways = self.journal if call.what == "journal" else ()
+            ways = self.cuts(call) if call.what == "journal" else ()
             if call.what == "wire" or (call.what == "world" and self.is_change(call)):
                 ways = self.change
             found += [Point(call.number, how, str(call)) for how in ways]
         if (found[-1].number, found[-1].how) != (calls[-1].number, "after"):
             found.append(Point(calls[-1].number, "after", "the end"))
+        if self.twice:
+            found += [Point(p.number, p.how, p.what, 1 + p.number * 5 % 9)
+                      for p in found if p.how == "before"]
         return found
+
+    @staticmethod
+    def cuts(call):
+        """Where the write of a record is killed; what is cut looks the same wherever it stands."""
+        return ("before", "torn" if call.number % 2 else "unended")
 
     @staticmethod
     def is_change(call):
@@ -108,8 +117,6 @@ class Scene:
 class Served(Scene):
     """The same against platrun sandbox serve in another process, with quick clocks."""
 
-    journal = ("before", "torn")
-
     def open(self, path):
         place = Place(path, self.template)
         place.server = Server(place)
@@ -120,19 +127,23 @@ class Served(Scene):
         return super().command(place) + ["-i", place.server.inventory]
 
     def close(self, place):
-        place.server.stop()
+        # Where a run is killed its server is too: what it had answered it must not forget.
+        place.server.stop(signal.SIGKILL if self.want else signal.SIGTERM)
         place.fast = False
 
 
 class Unknowable(Scene):
     """A command of which nobody can tell whether it ran: the file that it writes is the witness."""
 
-    journal = ("before", "torn", "unended", "after")
     lines = ["first", "second", "third"]
     steps = ["append the first line", "append two more", "append two more"]
 
     def set(self, path):
         self.template = Place(os.path.join(path, "start"))
+
+    @staticmethod
+    def cuts(_call):
+        return ("before", "torn", "unended", "after")
 
     def open(self, path):
         place = Place(path, self.template)

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import traceback
 
+from harness.place import Ended
+
 RESUMES = 4  # how often a run may be resumed until it has ended
 
 
@@ -27,6 +29,7 @@ class Trial:
 
     def __init__(self, scene, point, path, keep=False):
         self.scene, self.point, self.path, self.keep = scene, point, path, keep
+        self.killed_twice = False
 
     def run(self):
         """Returns what went wrong, None if nothing did."""
@@ -48,6 +51,20 @@ class Trial:
         problem, ended = self.recover(place)
         return problem or self.scene.problem(place, ended)
 
+    def resume(self, place, at):
+        kill = {"CRASH_LOG": place.log(), "CRASH_AT": str(at), "CRASH_HOW": "before"} if at else {}
+        return place.platrun(self.scene.resume(place), **kill)
+
+    def refused(self, place, end):
+        """It was killed behind its end: nothing is left to go on with, unless to try anew."""
+        if end.get("resumable"):
+            return None, Ended(end["exit"], "", "")
+        ended = place.platrun(self.scene.resume(place))
+        if ended.status != 64:
+            return "the run had ended, and yet: %s" % ended, None
+        ended.status = end["exit"]
+        return None, ended
+
     def recover(self, place):
         """Goes on with the killed run until it has ended."""
         scene = self.scene
@@ -58,14 +75,13 @@ class Trial:
                 return "there is nothing to resume, and yet: %s" % ended, None
             return None, place.platrun(scene.command(place))
         if records[-1]["type"] == "end":
-            ended = place.platrun(scene.resume(place))
-            if ended.status != 64:
-                return "the run had ended, and yet: %s" % ended, None
-            ended.status = records[-1]["exit"]
-            return None, ended
-        for _ in range(RESUMES):
+            return self.refused(place, records[-1])
+        for attempt in range(RESUMES):
             written = scene.written(place)
-            ended = place.platrun(scene.resume(place))
+            ended = self.resume(place, self.point.again if attempt == 0 else None)
+            if ended.status == -signal.SIGKILL:
+                self.killed_twice = True
+                continue
             if ended.status != 3:
                 return None, ended
             problem, ended = scene.settle(place, ended, written)
