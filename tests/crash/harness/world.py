@@ -11,8 +11,8 @@ MADE = re.compile(r"(?<=-)[bcdf-hj-np-tv-z2456789]{8,10}(-[bcdf-hj-np-tv-z245678
 
 # Says nothing about the end: identity, history, and where chance has put something.
 DROP = {
-    "uid", "resourceVersion", "creationTimestamp", "managedFields", "containerID", "podIP", "podIPs",
-    "hostIP", "hostIPs", "nodeName", "startTime", "startedAt", "lastTransitionTime",
+    "uid", "resourceVersion", "creationTimestamp", "managedFields", "containerID", "podIP",
+    "podIPs", "hostIP", "hostIPs", "nodeName", "startTime", "startedAt", "lastTransitionTime",
     "lastUpdateTime", "lastProbeTime", "lastScaleTime", "collisionCount",
     "volume.kubernetes.io/selected-node",
 }
