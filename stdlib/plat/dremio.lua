@@ -289,9 +289,10 @@ function Client:wait_executors(names, opts)
       hint = #nodes < want and ABSENT or nil,
     }
   end)
-  return seen.good and seen.nodes or unknown.new(function()
-    effect.plan_cut("what follows depends on the executors that the coordinator will see")
-  end)
+  return seen.good and seen.nodes
+    or unknown.new(function()
+      effect.plan():cut("what follows depends on the executors that the coordinator will see")
+    end)
 end
 
 --- Waits until the coordinator has forgotten an executor.

@@ -78,45 +78,10 @@ function M.glance(fn, ...)
   return fn(...)
 end
 
---- Says that a planned wait has come to its end, and how later reads look then.
----@param target string
----@param overlay fun(read: table, resp: table): table?
-function M.plan_reached(target, overlay)
-  if state.plan then
-    state.plan:reached(target, overlay)
-  end
-end
-
---- Returns the changes that a plan holds for an object, nil if there are none.
----@param target string
----@param object string
----@return plat.Change[]?
-function M.planned_changes(target, object)
-  return state.plan and state.plan:planned(target, object) or nil
-end
-
---- Ends the step's body of a plan: what follows depends on what only a real run can know.
----@param why string
-function M.plan_cut(why)
-  if state.plan then
-    state.plan:cut(why)
-  end
-end
-
---- Tells the plan that a step is entered.
----@param step { key: string, title: string, no_return: boolean? }
-function M.plan_step(step)
-  if state.plan then
-    state.plan:step(step)
-  end
-end
-
---- Tells the plan that a step has given a value to what follows.
----@param key string the step's
-function M.plan_returned(key)
-  if state.plan then
-    state.plan:returned(key)
-  end
+--- Returns the planner that stands behind the door in plan mode, nil in a run.
+---@return plat.Plan?
+function M.plan()
+  return state.plan or nil
 end
 
 --- Says what a running wait sees, for the progress line.

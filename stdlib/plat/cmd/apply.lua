@@ -10,6 +10,7 @@ local list = require("plat.list")
 local out = require("plat.out")
 local playbooks = require("plat.playbook")
 local saved = require("plat.effect.saved")
+local stale = require("plat.effect.stale")
 local state = require("plat.state")
 local sys = require("prim.sys")
 
@@ -35,7 +36,7 @@ local function flags()
   end)
 end
 
-local function stale(path, doc, what)
+local function refuse(path, doc, what)
   fault.raise("refused", { op = "apply", object = path }, {
     msg = "the plan does not hold any more: " .. what,
     hint = "look, then make a new plan: platrun plan " .. doc.playbook.path .. " -o " .. path,
@@ -153,14 +154,14 @@ end
 
 local function apply(path, opts)
   local doc = saved.read(path)
-  local why = saved.file_difference(doc)
+  local why = stale.files(doc)
   if why then
-    stale(path, doc, why)
+    refuse(path, doc, why)
   end
   local playbook = playbooks.load(doc.playbook.path)
-  local differs = saved.staleness(doc, plan_again(path, doc))
+  local differs = stale.fact(doc, plan_again(path, doc))
   if differs then
-    stale(path, doc, differs)
+    refuse(path, doc, differs)
   end
   tell(path, doc)
   return require("plat.run.session").run({
@@ -172,9 +173,9 @@ local function apply(path, opts)
       local files = list.map(inventory and inventory:digest() or {}, function(file)
         return { path = saved.absolute(file.path), sha256 = file.sha256 }
       end)
-      local changed = saved.inventory_difference(doc, files)
+      local changed = stale.inventory(doc, files)
       if changed then
-        stale(path, doc, changed)
+        refuse(path, doc, changed)
       end
     end,
   })

@@ -2,8 +2,8 @@
 --- plan before it happens, the first one without a line is refused.
 
 local fault = require("plat.fault")
-local json = require("plat.json")
 local saved = require("plat.effect.saved")
+local stale = require("plat.effect.stale")
 
 local M = {}
 
@@ -37,7 +37,7 @@ end
 --- Whether the line says what the change will do. What was *maybe* may come with other arguments.
 local function fits(line, change, args)
   return is_same(line, change)
-    and (line.class == "maybe" or saved.difference(line.args, args) == nil)
+    and (line.class == "maybe" or stale.difference(line.args, args) == nil)
 end
 
 --- Returns the line of a change. Within one strand of a step the order holds: what was only *maybe*
@@ -55,20 +55,13 @@ local function find(entries, change, args)
   end
 end
 
-local function show(value)
-  if value == nil or value == json.null then
-    return "nothing"
-  end
-  return type(value) == "string" and value or json.encode(value)
-end
-
 --- Says how a change differs from what the plan has.
 local function deviation(self, entries, change, args)
   for _, entry in ipairs(entries) do
     if not entry.done and is_same(entry.line, change) then
-      local where, planned, now = saved.difference(entry.line.args, args)
+      local where, planned, now = stale.difference(entry.line.args, args)
       if where then
-        return ("%s is %s, and the plan has %s"):format(where, show(now), show(planned))
+        return ("%s is %s, and the plan has %s"):format(where, stale.show(now), stale.show(planned))
       end
       return "it comes before what the plan has first"
     end
@@ -86,8 +79,8 @@ local function deviation(self, entries, change, args)
   return "the plan does not have it"
 end
 
---- Takes the line of a change. Raises kind "refused" when there is none. What undoes the run belongs
---- to it and is not in the plan.
+--- Takes the line of a change. Raises kind "refused" when there is none. What undoes the run
+--- belongs to it and is not in the plan.
 ---@param change plat.Change
 function Expect:change(change)
   if change.step:find("^undo:") then
@@ -131,14 +124,14 @@ function Expect:keep(name, value)
   end
   local where, planned, now = nil, nil, nil
   if kept then
-    where, planned, now = saved.difference(kept.value, saved.plain(value))
+    where, planned, now = stale.difference(kept.value, saved.plain(value))
   end
   if where then
     fault.raise("refused", about, {
       msg = ("%s%s when the plan was made, %s now"):format(
         where ~= "" and where .. ": " or "",
-        show(planned),
-        show(now)
+        stale.show(planned),
+        stale.show(now)
       ),
       hint = HINT,
     })

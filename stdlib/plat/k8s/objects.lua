@@ -85,9 +85,10 @@ end
 local function describe(change, subject, update)
   change.private = subject.res.kind == "Secret"
   change.reread = change.reread
-    or subject.name and function()
-      return answer(M.get(subject.client, subject.res, subject.ns, subject.name))
-    end
+    or subject.name
+      and function()
+        return answer(M.get(subject.client, subject.res, subject.ns, subject.name))
+      end
   return predict.describe(change, subject, update)
 end
 

@@ -53,9 +53,11 @@ local function not_found(resp, name)
 end
 
 local function unescape(text)
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
+  return (
+    text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
+      return string.char(tonumber(hex, 16))
+    end)
+  )
 end
 
 --- Returns path and query of a read.

@@ -127,9 +127,11 @@ function M.veil(object, label, more)
   end
   table.move(more or {}, 1, #(more or {}), #fields + 1, fields)
   unknown.veil(object.metadata, fields, function(field)
-    effect.plan_cut(
-      ("what follows depends on metadata.%s of %s, which the plan changes"):format(field, label)
-    )
+    effect
+      .plan()
+      :cut(
+        ("what follows depends on metadata.%s of %s, which the plan changes"):format(field, label)
+      )
   end)
   return object
 end
@@ -145,7 +147,7 @@ end
 ---@field live? table the object before, as the plan has it
 
 local function earlier(subject)
-  return effect.planned_changes(subject.client.target, subject.label)
+  return effect.plan():planned(subject.client.target, subject.label)
 end
 
 local function as_answer(value)

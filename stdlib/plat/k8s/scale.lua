@@ -168,24 +168,28 @@ local function put_scale(client, res, ns, name, scale, want)
       },
       op = "k8s.scale",
       object = label,
-      change = predict.describe({
-        text = ("scale %s from %d to %d"):format(label, from, want),
-        args = { kind = res.kind, namespace = ns, name = name, replicas = want },
-        recovery = "repeatable",
-        diff = function(resp)
-          local to = replicas_of(json.decode(resp.body))
-          return { { path = "spec.replicas", before = from, after = to } }
-        end,
-        compose = function(ask)
-          if list.get(scale, "metadata.resourceVersion") then
-            return ask()
-          end
-          scale.spec.replicas = want -- of an object that is only planned
-          return { status = 200, headers = {}, body = json.encode(scale) }
-        end,
-      }, subject, function(now)
-        return predict.with_replicas(now, want)
-      end),
+      change = predict.describe(
+        {
+          text = ("scale %s from %d to %d"):format(label, from, want),
+          args = { kind = res.kind, namespace = ns, name = name, replicas = want },
+          recovery = "repeatable",
+          diff = function(resp)
+            local to = replicas_of(json.decode(resp.body))
+            return { { path = "spec.replicas", before = from, after = to } }
+          end,
+          compose = function(ask)
+            if list.get(scale, "metadata.resourceVersion") then
+              return ask()
+            end
+            scale.spec.replicas = want -- of an object that is only planned
+            return { status = 200, headers = {}, body = json.encode(scale) }
+          end,
+        },
+        subject,
+        function(now)
+          return predict.with_replicas(now, want)
+        end
+      ),
     })
   )
 end

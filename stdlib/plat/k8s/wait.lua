@@ -262,18 +262,16 @@ local function plan(self)
   local update = function(now)
     return foreseen(self, now)
   end
-  effect.plan_reached(
-    self.client.target,
-    predict.after_wait(self.res, self.ns, self.name, update)
-  )
+  local overlay = predict.after_wait(self.res, self.ns, self.name, update)
+  effect.plan():reached(self.client.target, overlay)
   if update(object) then
     return object
   end
   return self.goal ~= "gone"
       and unknown.new(function()
-        effect.plan_cut(
-          ("what follows depends on %s when it is %s"):format(self.about.object, self.goal)
-        )
+        effect
+          .plan()
+          :cut(("what follows depends on %s when it is %s"):format(self.about.object, self.goal))
       end)
     or nil
 end

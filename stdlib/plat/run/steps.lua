@@ -65,7 +65,10 @@ local function open(self, parent, title, key, kind, no_return)
     at = time.mono(),
   }, Step)
   self.open[key] = true
-  effect.plan_step(step)
+  local plan = effect.plan()
+  if plan then
+    plan:step(step)
+  end
   self.reporter:emit("step_start", {
     key = key,
     title = title,
@@ -209,8 +212,9 @@ function M.step(self, title, opts, fn)
   local step = open(self, parent, title, key, nil, opts.no_return)
   local err, value = enter(self, step, opts, fn)
   if not err then
-    if opts.returns then
-      effect.plan_returned(key)
+    local plan = opts.returns and effect.plan()
+    if plan then
+      plan:returned(key)
     end
     return value
   elseif not err.plan_end then
