@@ -8,7 +8,8 @@
  *                        unended  after all of its bytes but the last
  *                        after    after it; for a request: when its answer has come, unread
  *
- * Syncs get a line without a number: a process that is killed loses nothing that it has written. */
+ * Syncs get a line without a number when they are done: a process that is killed loses nothing that
+ * it has written.  CRASH_NO_SYNC=1: they do nothing, for a measurement. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -168,18 +169,23 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t at)
     return syscall(SYS_pwrite64, fd, data, len, at);
 }
 
-int fdatasync(int fd)
+static int do_sync(long call, int fd)
 {
+    int status = getenv("CRASH_NO_SYNC") ? 0 : (int)syscall(call, fd);
+
     if (kind_of(fd))
         note(0, "sync", "", 0);
-    return getenv("CRASH_NO_SYNC") ? 0 : (int)syscall(SYS_fdatasync, fd);
+    return status;
+}
+
+int fdatasync(int fd)
+{
+    return do_sync(SYS_fdatasync, fd);
 }
 
 int fsync(int fd)
 {
-    if (kind_of(fd))
-        note(0, "sync", "", 0);
-    return getenv("CRASH_NO_SYNC") ? 0 : (int)syscall(SYS_fsync, fd);
+    return do_sync(SYS_fsync, fd);
 }
 
 ssize_t send(int fd, const void *data, size_t len, int flags)

@@ -28,8 +28,8 @@ def build():
 class Call:
     """One counted call of a run: a write to the journal or to world.log, or a request sent."""
 
-    def __init__(self, number, what, size, head):
-        self.number, self.what, self.size, self.head = number, what, size, head
+    def __init__(self, number, what, head):
+        self.number, self.what, self.head = number, what, head
 
     def __str__(self):
         return "%s %s" % (self.what, self.head[:100])
@@ -82,11 +82,17 @@ class Place:
             raise RuntimeError("platrun %s: %s" % (" ".join(args), ended))
         return ended
 
+    def _rows(self):
+        with open(self.log(), encoding="utf-8", errors="replace") as file:
+            return [line.rstrip("\n").split(" ", 3) for line in file]
+
     def calls(self):
         """Returns what the last counted run did."""
-        with open(self.log(), encoding="utf-8", errors="replace") as file:
-            rows = [line.rstrip("\n").split(" ", 3) for line in file]
-        return [Call(int(n), what, int(size), head) for n, what, size, head in rows if n != "-"]
+        return [Call(int(n), what, head) for n, what, _, head in self._rows() if n != "-"]
+
+    def log_lines(self):
+        """Returns the same as pairs of kind and content, syncs included."""
+        return [(what, head) for _, what, _, head in self._rows()]
 
     def log(self):
         return os.path.join(self.path, "calls")

@@ -126,6 +126,17 @@ class Served(Scene):
     def command(self, place):
         return super().command(place) + ["-i", place.server.inventory]
 
+    def remember(self, place, ended):
+        super().remember(place, ended)
+        on_disk = True
+        for what, head in place.log_lines():
+            if what == "journal" and '"type":"intent"' in head:
+                on_disk = False
+            elif what == "sync":
+                on_disk = True
+            elif what == "wire" and not on_disk:
+                raise RuntimeError("sent before its intent was on the disk: " + head)
+
     def close(self, place):
         # Where a run is killed its server is too: what it had answered it must not forget.
         place.server.stop(signal.SIGKILL if self.want else signal.SIGTERM)
