@@ -52,8 +52,8 @@ function M.set_redactor(fn)
   state.redactor = fn
 end
 
---- Returns a text with `***` in the place of every secret. For whatever leaves this process without
---- passing here: journals, files of events, prompts. Costs nothing while there is no secret.
+--- Returns a text with `***` in the place of every secret. For whatever leaves this process
+--- without passing here: journals, files of events, prompts. Costs nothing while there is no secret.
 ---@param text string
 ---@return string
 function M.redact(text)
@@ -63,8 +63,8 @@ function M.redact(text)
   return text
 end
 
---- Returns the beginning of a text, at most `n` bytes, without secrets: one that is cut in two would
---- not be found any more.
+--- Returns the beginning of a text, at most `n` bytes, without secrets: one that is cut in two
+--- would not be found any more.
 ---@param text string
 ---@param n integer
 ---@return string

@@ -145,9 +145,13 @@ end
 --- Returns a value that was read from the journal, as the playbook gave it.
 ---@param value any
 ---@return any
-function Run.from_journal(value)
+function Run:from_journal(value)
   if value == json.null then
     return nil
+  elseif self.memory and type(value) == "table" then
+    return require("plat.secret").restore(value, function(ref)
+      return self:secret(ref)
+    end)
   end
   return value
 end
@@ -202,7 +206,7 @@ function Run:keep(name, fn)
     self:record(list.copy(kept))
     self.kept[name] = kept
   end
-  return self.from_journal(kept.value)
+  return self:from_journal(kept.value)
 end
 
 --- Says something in the run's output.

@@ -162,7 +162,8 @@ function Secret:json()
   return require("plat.json").encode(self)
 end
 
---- Returns a field of a secret that is a JSON object, as one: `secret:field("db", "password")`.
+--- Returns a field of a secret that is a JSON object, as one: `secret:field("db", "password")`. A
+--- short one is warned about.
 ---@param ... string the names on the way to it
 ---@return plat.Secret
 function Secret:field(...)
@@ -183,7 +184,7 @@ function Secret:field(...)
   local found = M.new(
     type(value) == "string" and value or json.encode(value),
     M.reference(self),
-    { short = type(value) ~= "string" }
+    { short = true }
   )
   prim.set_reference(found, reference, true)
   return found

@@ -106,6 +106,10 @@ def p_echo(c, f, rest, req):
     answer(c, 200, json.dumps(req).encode(), ["Content-Type: application/json"])
 
 
+def p_refuse(c, f, rest, req):
+    answer(c, int(rest[0]), json.dumps(req).encode(), ["Content-Type: application/json"])
+
+
 def p_status(c, f, rest, req):
     extra = ["Retry-After: 1"] if rest[1:] == ["ra"] else []
     answer(c, int(rest[0]), b"status %s" % rest[0].encode(), extra)
@@ -245,6 +249,7 @@ def p_once(c, f, rest, req):
 PATHS = {
     "ok": lambda c, f, rest, req: answer(c, 200, b"ok"),
     "echo": p_echo,
+    "refuse": p_refuse,
     "status": p_status,
     "redirect": p_redirect,
     "upgrade": p_upgrade,

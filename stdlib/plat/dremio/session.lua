@@ -67,8 +67,8 @@ function M.new(conf)
   }, Session)
 end
 
---- Has a credential replaced in all output. Those of the sandbox are nobody's, and its log, which is
---- replayed, needs them.
+--- Has a credential replaced in all output. Those of the sandbox are nobody's, and its log, which
+--- is replayed, needs them.
 local function keep_out(text)
   if not effect.sandbox() then
     secrets.register(text)

@@ -14,7 +14,7 @@ local M = {}
 
 local function show(value)
   if type(value) == "table" then
-    return json.encode(value)
+    return json.encode(value, { secrets = "reference" })
   end
   return value
 end

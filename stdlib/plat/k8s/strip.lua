@@ -2,6 +2,7 @@
 local hash = require("plat.hash")
 local json = require("plat.json")
 local list = require("plat.list")
+local secret = require("plat.secret")
 
 local M = {}
 
@@ -19,7 +20,8 @@ local META = {
 local function mask(values)
   local masked = {}
   for key, value in pairs(values) do
-    masked[key] = ("*** (sha256 %s)"):format(hash.digest("sha256", tostring(value)):sub(1, 8))
+    masked[key] = secret.is(value) and value -- its reference says more, and nothing of the value
+      or ("*** (sha256 %s)"):format(hash.digest("sha256", tostring(value)):sub(1, 8))
   end
   return masked
 end
@@ -113,7 +115,7 @@ function M.value_at(object, path)
   if at == nil then
     return nil
   end
-  local text = type(at) == "table" and json.encode(at) or tostring(at)
+  local text = type(at) == "table" and json.encode(at, { secrets = "reference" }) or tostring(at)
   return #text > 40 and (text:sub(1, 37) .. "...") or text
 end
 

@@ -168,7 +168,7 @@ local function recall(self, known, depth)
     error(fault.new(known.error.kind, known.error), 0)
   end
   self.reporter:emit("step_skip", { key = known.key, title = known.title, depth = depth })
-  return self.from_journal(known.value)
+  return self:from_journal(known.value)
 end
 
 local function is_done(known)
@@ -284,7 +284,7 @@ function M.enter_undo(self, entry, title, fn)
   self:record({ type = "step", key = key, title = title, again = known and true or nil })
   local step = open(self, nil, title, key, "undo")
   local err = enter(self, step, {}, function()
-    fn(self, self.from_journal(entry.args))
+    fn(self, self:from_journal(entry.args))
   end)
   if err then
     err.step = err.step or title
