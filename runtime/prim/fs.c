@@ -171,16 +171,12 @@ int prim_fs_go(lua_State *L, struct fs_op *op)
 }
 
 static const struct plat_op_class write_class = { .name = "fs.write", .real = true, .held = true };
-static const struct plat_op_class mkdir_class = { .name = "fs.mkdir", .real = true, .held = true };
 static const struct plat_op_class remove_class = { .name = "fs.remove",
                                                    .real = true,
                                                    .held = true };
 static const struct plat_op_class rename_class = { .name = "fs.rename",
                                                    .real = true,
                                                    .held = true };
-static const struct plat_op_class realpath_class = { .name = "fs.realpath",
-                                                     .real = true,
-                                                     .held = true };
 static const struct plat_op_class mkdtemp_class = { .name = "fs.mkdtemp",
                                                     .real = true,
                                                     .held = true };
@@ -193,11 +189,6 @@ static bool run_write(struct fs_op *op)
     return plat_fs_write(op->a, op->b, op->b_len, op->how, op->keep_mode, op->sync, &op->err);
 }
 
-static bool run_mkdir(struct fs_op *op)
-{
-    return plat_fs_mkdir(op->a, op->mode, op->flag, &op->err);
-}
-
 static bool run_remove(struct fs_op *op)
 {
     return plat_fs_remove(op->a, op->flag, &op->err);
@@ -206,11 +197,6 @@ static bool run_remove(struct fs_op *op)
 static bool run_rename(struct fs_op *op)
 {
     return plat_fs_rename(op->a, op->b, &op->err);
-}
-
-static bool run_realpath(struct fs_op *op)
-{
-    return plat_fs_realpath(op->a, op->path, &op->err);
 }
 
 static bool run_mkdtemp(struct fs_op *op)
@@ -256,12 +242,12 @@ static int l_mkdir(lua_State *L)
     const char *path = prim_fs_check_path(L, 1);
     lua_Integer mode = check_mode(L, 2, 0777);
     bool parents = plat_args_bool(L, 2, "parents", false);
-    struct fs_op *op = prim_fs_op(L, &mkdir_class, path, NULL, 0);
+    struct plat_err err;
 
-    op->run = run_mkdir;
-    op->mode = (unsigned)mode;
-    op->flag = parents;
-    return prim_fs_go(L, op);
+    if (!plat_fs_mkdir(path, (unsigned)mode, parents, &err))
+        return plat_fail(L, &err);
+    lua_pushboolean(L, true);
+    return 1;
 }
 
 static int l_remove(lua_State *L)
@@ -286,10 +272,14 @@ static int l_rename(lua_State *L)
 
 static int l_realpath(lua_State *L)
 {
-    struct fs_op *op = prim_fs_op(L, &realpath_class, prim_fs_check_path(L, 1), NULL, 0);
+    const char *path = prim_fs_check_path(L, 1);
+    char resolved[PATH_MAX];
+    struct plat_err err;
 
-    op->run = run_realpath;
-    return prim_fs_go(L, op);
+    if (!plat_fs_realpath(path, resolved, &err))
+        return plat_fail(L, &err);
+    lua_pushstring(L, resolved);
+    return 1;
 }
 
 static int l_mkdtemp(lua_State *L)

@@ -47,8 +47,7 @@ function M.list(path) end
 ---@return table? err
 function M.write(path, data, opts) end
 
---- Makes a directory; with `parents` those above it, too, and an existing one is fine.
----@async
+--- Makes a directory; with `parents` those above it, too, and an existing one is fine. In line.
 ---@param path string
 ---@param opts? { mode?: integer, parents?: boolean }
 ---@return true? ok
@@ -71,8 +70,7 @@ function M.remove(path, opts) end
 ---@return table? err
 function M.rename(from, to) end
 
---- Returns the absolute path without links.
----@async
+--- Returns the absolute path without links. In line.
 ---@param path string
 ---@return string? path
 ---@return table? err

@@ -7,7 +7,7 @@ local list = require("plat.list")
 local out = require("plat.out")
 local task = require("plat.task")
 local time = require("prim.time")
-local wire = require("plat.effect.wire")
+local wire = env.lazy("plat.effect.wire")
 
 local M = {}
 

@@ -8,6 +8,18 @@ local time = require("prim.time")
 
 local M = {}
 
+--- Returns a stand-in for a module of the standard library that is loaded when it is first used: a
+--- run pays for what it needs.
+---@param name string "plat.x"
+---@return table
+function M.lazy(name)
+  return setmetatable({}, {
+    __index = function(_, field)
+      return require(name)[field]
+    end,
+  })
+end
+
 local ADDRESSED = { table = true, ["function"] = true, userdata = true, thread = true }
 local plain_tostring = tostring
 local plain = { format = string.format } -- a field, so that errors call it 'format'

@@ -75,7 +75,6 @@ function M.list(path)
 end
 
 --- Returns the absolute path without links.
----@async
 ---@param path string
 ---@return string
 function M.realpath(path)

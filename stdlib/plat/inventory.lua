@@ -2,15 +2,15 @@
 --
 -- A path is a file, or a directory whose files are read in the order of their names; later paths
 -- win over earlier ones. Files are YAML or INI; a YAML file may have a top-level key `platrun:`.
-local builtin = require("plat.inventory.builtin")
 local check = require("plat.check")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
 local groups = require("plat.inventory.groups")
-local ini = require("plat.inventory.ini")
+local lazy = require("plat.env").lazy
+local ini = lazy("plat.inventory.ini")
 local json = require("plat.json")
 local list = require("plat.list")
-local names = require("plat.inventory.names")
+local names = lazy("plat.inventory.names")
 local services = require("plat.inventory.services")
 local yaml = require("plat.inventory.yaml")
 
@@ -216,7 +216,10 @@ function M.sandbox(conf)
     end
   end
   local self = new("built in", "--sandbox")
-  read_into(self, { name = "built-in sandbox.yaml", text = builtin, dir = "." })
+  read_into(
+    self,
+    { name = "built-in sandbox.yaml", text = require("plat.inventory.builtin"), dir = "." }
+  )
   return finish(self)
 end
 

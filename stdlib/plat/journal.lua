@@ -4,7 +4,6 @@
 local fault = require("plat.fault")
 local files = require("plat.journal.files")
 local fs = require("prim.fs")
-local hash = require("plat.hash")
 local json = require("plat.json")
 local out = require("plat.out")
 local prim = require("prim.task")
@@ -16,7 +15,6 @@ local time = require("plat.time")
 local M = {}
 
 local ROOM = 64 * 1024 -- bytes that are reserved at a time
-local MAKING = 10 -- seconds to make the directory of a run
 local OUTCOME = 24 * 1024 -- bytes that are free behind each intent, for what came of it
 
 M.dir, M.ids, M.find, M.verify = files.dir, files.ids, files.find, files.verify
@@ -34,7 +32,7 @@ Journal.__index = Journal
 local function new_id(name)
   local now = require("prim.time").real()
   local stamp = ("%s%03d"):format(time.date("!%Y%m%d-%H%M%S", now), now % 1 * 1000 // 1 | 0)
-  local chance = hash.digest("sha256", hash.random(16)):sub(1, 4)
+  local chance = files.link(tostring(sys.pid()), tostring(now)):sub(1, 4)
   return ("%s-%s-%s"):format(stamp, name:gsub("[^%w_.-]", "-"), chance)
 end
 
@@ -157,24 +155,18 @@ local function wait(self)
   fault.must({ op = "journal", object = self.dir }, gate:wait())
 end
 
---- Makes the run's directory and writes the header. Others wait meanwhile.
+--- Makes the run's directory and writes the header.
 local function make(self)
   local header = self.header
-  self.making = true
   local ok, err = fault.try(function()
     state.make_dir(files.dir())
     state.new_dir(self.dir)
     hold(self)
     self.file = state.append(self.dir .. "/journal.jsonl")
     self.event_file = state.append(self.dir .. "/events.jsonl")
-    if self.sync then
-      state.sync_dir(self.dir)
-      state.sync_dir(files.dir())
-    end
     return true
   end)
-  self.header, self.making = nil, false
-  wake(self)
+  self.header, self.fresh = nil, true
   if not ok then
     err.msg = "the run cannot be recorded, so it does not begin: " .. err.msg
     err.hint = err.hint or "make room, or choose another place with PLATRUN_RUNS_DIR"
@@ -212,11 +204,8 @@ end
 ---@async
 ---@param record table `{ type = ... }`, plain data; secrets by reference
 function Journal:append(record)
-  while self.making do
-    wait(self)
-  end
   if self.header then
-    task.shield(MAKING, make, self)
+    make(self)
   elseif self.broken then
     error(self.broken, 0)
   end
@@ -224,8 +213,8 @@ function Journal:append(record)
   local text = encode(record)
   local chain = files.link(self.chain, text)
   local line = ('%s,"chain":"%s"}\n'):format(text:sub(1, -2), chain)
-  local need = #line + (record.type == "intent" and OUTCOME or 0)
-  if self.room < need and record.type ~= "outcome" then
+  local need = #line + OUTCOME
+  if record.type == "intent" and self.room < need then
     must_write(self, self.file:reserve(need + ROOM))
     self.room = need + ROOM
   end
@@ -233,10 +222,23 @@ function Journal:append(record)
   self.n, self.chain, self.room = self.n + 1, chain, self.room - #line
 end
 
+--- Makes the run's directory durable, once.
+local function sync_place(self)
+  if self.fresh then
+    self.fresh = nil
+    state.sync_dir(self.dir)
+    state.sync_dir(files.dir())
+  end
+  return true
+end
+
 --- Writes all records to the disk; whoever waits for one of them is woken.
 local function flush(self)
   local n = self.n
-  local ok, err = self.file:sync()
+  local ok, err = fault.try(sync_place, self)
+  if ok then
+    ok, err = self.file:sync()
+  end
   self.flushing, self.syncs = false, self.syncs + 1
   if ok then
     self.durable = n
@@ -292,12 +294,14 @@ function Journal:evidence(name, text)
   state.write(self.dir .. "/log/" .. name, out.redact(text))
 end
 
---- Closes the journal; what was appended is on the disk then if the run changed anything.
+--- Closes the journal. A run that changed nothing needs no sync: a power failure forgets it.
 ---@async
-function Journal:close()
+---@param opts? { sync: boolean }
+function Journal:close(opts)
   self:flush_events()
+  local wanted = not opts or opts.sync
   if self.file then
-    if self.sync and self.durable < self.n and not self.broken then
+    if wanted and self.sync and self.durable < self.n and not self.broken then
       task.shield(10, self.commit, self)
     end
     if self.room > 0 then

@@ -19,20 +19,27 @@ end
 ---@field name string the playbook's name
 local Run = { __name = "plat.Run" }
 
---- The methods stand here or, one a file, in plat.run.verb; those are loaded when first used.
+--- Where methods stand that are not here: loaded when first used.
+local PARTS = {
+  step = "plat.run.steps",
+  each = "plat.run.steps",
+  prove = "plat.run.steps",
+  enter_undo = "plat.run.steps",
+  guard = "plat.run.guards",
+  check_guards = "plat.run.guards",
+}
+
+--- The methods stand here, in PARTS, or, one a file, in plat.run.verb.
 function Run.__index(_, name)
   local method = rawget(Run, name)
-  if method == nil and verbs[name] then
+  if method == nil and PARTS[name] then
+    method = require(PARTS[name])[name]
+    Run[name] = method
+  elseif method == nil and verbs[name] then
     method = require("plat.run.verb." .. name)
     Run[name] = method
   end
   return method
-end
-
-for _, part in ipairs({ "plat.run.steps", "plat.run.guards" }) do
-  for name, fn in pairs(require(part)) do
-    Run[name] = fn
-  end
 end
 
 --- Returns the plain data of a fault.

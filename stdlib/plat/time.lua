@@ -1,7 +1,7 @@
 --- The clock of the run (virtual in the sandbox and in tests), and times as text.
 local fault = require("plat.fault")
 local prim = require("prim.time")
-local tz = require("plat.tz")
+local tz = require("plat.env").lazy("plat.tz")
 
 local M = {}
 

@@ -8,7 +8,7 @@ local calendar = require("plat.tz.calendar")
 local check = require("plat.check")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
-local rules = require("plat.tz.rule")
+local rules = require("plat.env").lazy("plat.tz.rule")
 local sys = require("prim.sys")
 
 ---@class (exact) plat.tz.Kind what holds in a zone for a time

@@ -6,7 +6,7 @@ local fault = require("plat.fault")
 local json = require("plat.json")
 local list = require("plat.list")
 local locate = require("plat.inventory.locate")
-local schedule = require("plat.schedule")
+local schedule = require("plat.env").lazy("plat.schedule")
 local secrets = require("plat.inventory.secrets")
 local sys = require("prim.sys")
 

@@ -3,7 +3,7 @@ local check = require("plat.check")
 local fault = require("plat.fault")
 local json = require("plat.json")
 local locate = require("plat.inventory.locate")
-local names = require("plat.inventory.names")
+local names = require("plat.env").lazy("plat.inventory.names")
 local services = require("plat.inventory.services")
 local yaml = require("plat.yaml")
 

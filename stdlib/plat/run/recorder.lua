@@ -4,7 +4,7 @@
 local change_data = require("plat.effect.change").data
 local fault = require("plat.fault")
 local json = require("plat.json")
-local settle = require("plat.run.settle")
+local settle = require("plat.env").lazy("plat.run.settle")
 local task = require("plat.task")
 
 local M = {}

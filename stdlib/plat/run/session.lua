@@ -6,7 +6,7 @@ local ending = require("plat.run.ending")
 local exit = require("plat.run.exit")
 local fault = require("plat.fault")
 local out = require("plat.out")
-local settle = require("plat.run.settle")
+local settle = require("plat.env").lazy("plat.run.settle")
 local sys = require("prim.sys")
 local task = require("plat.task")
 
@@ -131,7 +131,9 @@ local function play(playbook, run)
     ending.go_on_undoing(run)
   end
   playbook.run(run, run.args)
-  settle.close_run(run)
+  if run.memory then
+    settle.close_run(run)
+  end
   if run.expect then
     run.expect:finish()
   end
@@ -355,7 +357,7 @@ function M.run(spec)
     return execute(spec, inventory, world, journal)
   end, fault.from_handler)
   if journal then
-    task.shield(10, journal.close, journal)
+    task.shield(10, journal.close, journal, { sync = status ~= 0 or journal.durable > 0 })
   end
   if world then
     task.shield(10, world.close, world)

@@ -2,7 +2,7 @@
 --- world is built again after the process has ended, however it ended.
 
 local fault = require("plat.fault")
-local faults = require("plat.sim.faults")
+local faults = require("plat.env").lazy("plat.sim.faults")
 local json = require("plat.json")
 local out = require("plat.out")
 local state = require("plat.state")
@@ -12,7 +12,12 @@ local M = {}
 
 M.SCHEMA = 1
 
-M.parse_fault = faults.parse
+--- Returns the fault that a text names.
+---@param text string
+---@return table
+function M.parse_fault(text)
+  return faults.parse(text)
+end
 
 local SAFE = { GET = true, HEAD = true, OPTIONS = true }
 
