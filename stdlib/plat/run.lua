@@ -171,6 +171,9 @@ end
 function Run:cluster(name)
   local cluster = self.inventory():cluster(name)
   self.target, self.cluster_used = cluster.name, cluster
+  if self.playbook and self.playbook.risk then
+    require("plat.guard").preflight(self, self.playbook, { ask = false })
+  end
   return cluster
 end
 
@@ -231,6 +234,14 @@ end
 ---@return integer count
 function Run:undo_since(mark)
   return require("plat.run.undo").since(self, mark)
+end
+
+--- Asks, once a run, whether a protected environment may be changed. For the engine.
+---@async
+function Run:before_first_step()
+  if self.preflighted and not self.asked then
+    require("plat.guard").ask(self, self.playbook)
+  end
 end
 
 --- Checks what must hold before a point of no return. For the engine.

@@ -10,7 +10,6 @@ playbook() {
         printf 'local guard = require("plat.guard")\nlocal k8s = require("plat.k8s")\n'
         printf 'local M = { summary = "Test %s", risk = "%s" }\n' "$1" "$2"
         printf 'function M.run(run)\nlocal cluster = run:cluster()\n'
-        printf 'guard.preflight(run, M)\n'
         printf 'local api = k8s.connect(cluster.kubernetes)\nlocal ns = cluster.namespace\n'
         printf 'local web = api:deployment(ns, "superset-web")\n'
         cat
@@ -125,7 +124,7 @@ playbook misspelt safe <<'E2'
 E2
 play misspelt
 expect "a wrong option names itself and its line" 64 '' \
-    'guard.disk: unknown option "reed" \(did you mean "read"\?\) \(.*misspelt.lua:10\)'
+    'guard.disk: unknown option "reed" \(did you mean "read"\?\) \(.*misspelt.lua:9\)'
 
 playbook limited safe <<'E2'
 E2
@@ -199,5 +198,23 @@ sed 's/^    needs: 45m/    need: 45m/' "$work/inv.yaml" >"$work/bad.yaml"
 play is-safe -i "$work/bad.yaml"
 expect "a wrong key in the inventory" 1 '' \
     'bad.yaml:7: change_window: unknown key "need" \(did you mean "needs"\?\)'
+
+# The limits of a playbook hold a run to them, before the change that would pass one.
+playbook deleting safe <<'EOT'
+for _, name in ipairs({ "a", "b", "c" }) do
+  run:step("make and delete " .. name, function()
+    api:create({ apiVersion = "v1", kind = "ConfigMap", metadata = { name = name, namespace = ns } })
+    api:delete("configmap", ns, name)
+  end)
+end
+EOT
+sed -i 's/risk = "safe" }/risk = "safe", limits = { deletions = 2 } }/' "$work/deleting.lua"
+"$platrun" sandbox reset --sandbox-time 2026-11-23T18:00:00Z >/dev/null
+play deleting --check
+expect "a plan shows that it would pass a limit" 6 '' 'blast-radius.*deletions|object 3 that is deleted'
+play deleting
+expect "the third deletion is refused" 2 '' 'object 3 that is deleted, at most 2'
+run resume --override blast-radius --reason "ticket 7"
+expect "or a resume overrides it, with a reason" 0 'blast-radius: overridden: .*ticket 7'
 
 done_testing

@@ -49,12 +49,12 @@ local function check(self, guard)
     tell(self, guard, "overridden", reason, why)
   else
     tell(self, guard, "refused", reason)
+    local override = not cause
+      and ("--override %q --reason TEXT goes on all the same"):format(guard.name)
     fault.raise("refused", { op = "guard", object = ("%q"):format(guard.name) }, {
       msg = reason,
       cause = cause,
-      hint = hint or (not cause and ("--override %q --reason TEXT goes on all the same"):format(
-        guard.name
-      )) or nil,
+      hint = hint and override and ("%s; %s"):format(hint, override) or hint or override or nil,
     })
   end
   guard.passed = true

@@ -164,6 +164,9 @@ end
 local function new_plan(run)
   local plan = require("plat.effect.plan").new(function(line)
     local change = require("plat.effect.change").data(line.change)
+    if run.limits then
+      run.limits:change(line.change)
+    end
     change.class, change.diff = line.class, line.diff
     run.reporter:emit("plan_change", change)
   end, function(text)
@@ -245,6 +248,7 @@ local function execute(spec, inventory, world, journal)
     world = world,
     observer = run:observer(),
   })
+  run.limits = require("plat.run.limits").of(run)
   settle_by_hand(run, spec)
   tell_start(run, spec, inventory, world)
   local ok, err = xpcall(with_deadline, fault.from_handler, opts, function()

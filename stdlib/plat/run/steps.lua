@@ -197,6 +197,7 @@ function M.step(self, title, opts, fn)
       return recall(self, known, parent and parent.depth + 1 or 0)
     end
   end
+  self:before_first_step()
   if opts.no_return and not self.barriers[key] then
     self:before_no_return(title)
   end
