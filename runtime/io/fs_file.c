@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,10 +71,16 @@ bool plat_fs_truncate(int fd, int64_t size, struct plat_err *err)
 
 bool plat_fs_reserve(int fd, int64_t bytes, struct plat_err *err)
 {
+    struct rlimit limit;
     struct stat st;
 
     if (fstat(fd, &st))
         return plat_err_errno(err, errno, "fs.reserve", "cannot look at the file");
+    /* blocks behind the end of a file are allocated beyond the limit, and cannot be written then */
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        (uint64_t)st.st_size + (uint64_t)bytes > limit.rlim_cur)
+        return plat_err_errno(err, EFBIG, "fs.reserve", "cannot take %lld bytes of disk",
+                              (long long)bytes);
     /* a file system without fallocate has no promise to give: the write itself will tell */
     if (fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size, bytes) && errno != EOPNOTSUPP)
         return plat_err_errno(err, errno, "fs.reserve", "cannot take %lld bytes of disk",

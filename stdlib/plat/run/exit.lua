@@ -42,8 +42,8 @@ function M.of(err, changes)
     return 128 + err.signal
   elseif err.run_deadline then
     return 124
-  elseif err.kind == "usage" then
-    return 64
+  elseif err.kind == "usage" and changes == 0 then
+    return 64 -- later it is a playbook that broke off
   end
   return changes == 0 and unchanged(err) or 2
 end
