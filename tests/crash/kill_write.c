@@ -8,6 +8,8 @@
  *                        unended  after all of its bytes but the last
  *                        after    after it; for a request: when its answer has come, unread
  *
+ * CRASH_WHAT=journal: nothing else is counted.
+ *
  * Syncs get a line without a number when they are done: a process that is killed loses nothing that
  * it has written.  CRASH_NO_SYNC=1: they do nothing, for a measurement. */
 #define _GNU_SOURCE
@@ -103,8 +105,12 @@ static bool is_last(const char *what, const char *data, size_t len, enum how *re
 {
     static const char *const words[] = { "before", "torn", "unended", "after" };
     const char *at = getenv("CRASH_AT"), *how = getenv("CRASH_HOW");
-    long number = ++made;
+    const char *only = getenv("CRASH_WHAT");
+    long number;
 
+    if (only && strcmp(only, what) != 0)
+        return false;
+    number = ++made;
     note(number, what, data, len);
     if (!at || !how || atol(at) != number)
         return false;
