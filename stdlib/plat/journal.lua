@@ -46,6 +46,7 @@ function M.new(header, opts)
     id = id,
     dir = files.dir() .. "/" .. id,
     header = header,
+    began = time.now(),
     sync = opts.sync,
     n = 0,
     durable = 0,
@@ -174,6 +175,7 @@ local function make(self)
     error(err, 0)
   end
   local record = header()
+  record.t = self.began
   record.type, record.schema, record.id = "run", files.SCHEMA, self.id
   self:append(record)
 end
@@ -209,7 +211,7 @@ function Journal:append(record)
   elseif self.broken then
     error(self.broken, 0)
   end
-  record.n, record.t = self.n + 1, time.now()
+  record.n, record.t = self.n + 1, record.t or time.now()
   local text = encode(record)
   local chain = files.link(self.chain, text)
   local line = ('%s,"chain":"%s"}\n'):format(text:sub(1, -2), chain)

@@ -154,4 +154,34 @@ run resume
 expect "an approved run goes on" 0 'skipping +step +make it'
 check "and what it did stays" test "$(made)" -gt 0
 
+# Under cron: silence unless something is to be done, and never twice at once.
+cat >"$work/nap.lua" <<'EOT'
+local time = require("plat.time")
+return {
+  summary = "Take a nap",
+  risk = "safe",
+  args = { seconds = { type = "number", default = 0 }, fail = { type = "boolean", default = false } },
+  run = function(run, args)
+    run:step("nap", function()
+      time.sleep(args.seconds)
+    end)
+    run:must(not args.fail, "a bad dream")
+  end,
+}
+EOT
+run "$work/nap.lua" --cron -i localhost,
+expect "cron: nothing is said about a success" 0
+check "not a word" test -z "$out$err"
+run "$work/nap.lua" --cron -i localhost, fail=true
+expect "cron: a failure is told from its begin" 2 'ok +step +nap' 'a bad dream'
+"$platrun" "$work/nap.lua" --cron -i localhost, seconds=20 >/dev/null 2>&1 &
+pid=$!
+wait_until 20 grep -qs '"seconds":20' "$XDG_STATE_HOME"/platrun/runs/*/journal.jsonl
+run "$work/nap.lua" --cron -i localhost, seconds=20
+expect "cron: the same once more is refused" 75 '' "pid $pid"
+run "$work/nap.lua" --cron -i localhost, seconds=0
+expect "with other arguments it is another job" 0
+kill $pid
+wait $pid
+
 done_testing

@@ -94,6 +94,9 @@ local function new_reporter(opts, journal)
   local shown
   if format == "text" then
     shown = require("plat.run.text").new({ diff = opts.diff, planning = opts.check })
+    if opts.cron and not opts.check and out.verbosity() == 0 then
+      shown = require("plat.run.late").new(shown)
+    end
   else
     shown = require("plat.run.events").new({ format = format, planning = opts.check })
   end
@@ -330,6 +333,13 @@ local function open_journal(spec, inventory, world)
   end, { name = spec.playbook.name, sync = world == nil })
 end
 
+--- Under cron two runs of one playbook with the same arguments never overlap.
+local function lock_cron(spec)
+  if spec.opts.cron and not spec.opts.check then
+    return require("plat.lock").for_cron(spec.playbook, spec.args)
+  end
+end
+
 ---@class plat.run.Spec
 ---@field playbook table
 ---@field args table
@@ -352,8 +362,9 @@ function M.run(spec)
   else
     refuse_sandbox_flags(spec.opts)
   end
-  local journal
+  local journal, cron
   local ok, status = xpcall(function()
+    cron = lock_cron(spec)
     if spec.check_inventory then
       spec.check_inventory(inventory)
     end
@@ -365,6 +376,9 @@ function M.run(spec)
   end
   if world then
     task.shield(10, world.close, world)
+  end
+  if cron then
+    cron:release()
   end
   if not ok then
     error(status, 0)

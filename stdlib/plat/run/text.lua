@@ -34,7 +34,7 @@ end
 
 function Text:line(text)
   if self.stamped then
-    text = require("plat.time").rfc3339(time.now()) .. " " .. text
+    text = require("plat.time").rfc3339(self.now or time.now()) .. " " .. text
   end
   out.line(text)
 end
