@@ -31,13 +31,17 @@ M.FLAGS = {
     help = "inventory file or directory, whose clusters are asked; may be repeated",
   },
   { "--cluster", type = "string", value = "NAME", help = "only this one of the inventory" },
-  { "--json", help = "for machines" },
+  { "--json", help = "for machines; also -o json" },
+  { "--output", "-o", type = "enum", enum = { "text", "json" }, value = "FORMAT", help = "" },
   { "--all", help = "also leases that nobody holds" },
   { "--reason", type = "string", value = "TEXT", help = "why a lock is broken; recorded" },
   { "--yes", "-y", help = "do not ask" },
   { "--config", type = "string", value = "FILE", help = "configuration file" },
   { "--help", "-h", help = "this text" },
 }
+
+local NOT_EXPIRED = "  it is not expired: if that run lives, it notices within %s and changes "
+  .. "nothing more; until then two may work on one thing"
 
 local function usage(msg, hint)
   fault.raise("usage", nil, { msg = msg, hint = hint or "usage: " .. M.usage, where = "" })
@@ -66,7 +70,7 @@ local function with_door(inventory, breaking, fn)
   local world
   if inventory and inventory.is_sandbox then
     world = require("plat.sim.world").open({ ephemeral = not breaking, lazy = true })
-    out.err("sandbox: these are the locks of the simulated platform")
+    out.err("sandbox: the leases are those of the simulated platform")
   end
   effect.open({ mode = "run", world = world })
   local ok, result = xpcall(fn, fault.from_handler)
@@ -94,7 +98,7 @@ local function describe(row)
 end
 
 local function print_rows(rows, opts)
-  if opts.json then
+  if opts.json or opts.output == "json" then
     local doc = { schema = 1, locks = json.array(list.map(rows, survey.data)) }
     doc.sandbox = effect.sandbox()
     out.line(json.encode(doc, { indent = 2 }))
@@ -184,7 +188,7 @@ local function confirm(rows, name, opts)
   for _, row in ipairs(rows) do
     out.err(("%s: %s, %s"):format(row.name, row.where, describe(row)))
     if row.state == "held" then
-      out.err("  it is not expired: if that run lives, it stops before its next change")
+      out.err(NOT_EXPIRED:format(time.human((row.who.duration or 60) / 3)))
     end
   end
   if opts.yes then

@@ -135,7 +135,6 @@ local function annotate(object, me, lock)
   notes[terms.NOTES.name] = lock
   notes[terms.NOTES.user] = me.user
   notes[terms.NOTES.playbook] = me.playbook
-  notes[terms.NOTES.broken] = nil
   meta.annotations = notes
 end
 
@@ -260,16 +259,15 @@ local function lost(self, why)
   })
 end
 
-local function explain_loss(self, said)
+local function explain_loss(self, me, said)
   if not said then
     lost(self, "its lease was deleted")
-  elseif said.broken and said.id == "" then
-    lost(self, "it was broken by " .. said.broken)
-  elseif said.id == "" then
-    lost(self, "its lease was given back" .. (said.writer and " by " .. said.writer or ""))
   end
-  local broken = said.broken and "; it was broken by " .. said.broken or ""
-  lost(self, ("it is held by %s%s"):format(terms.holder(said, self:now()), broken))
+  local why = said.id ~= "" and "it is held by " .. terms.holder(said, self:now())
+  if said.broken and said.broken_holder == me.id then
+    lost(self, "it was broken by " .. said.broken .. (why and "; " .. why or ""))
+  end
+  lost(self, why or "its lease was given back" .. (said.writer and " by " .. said.writer or ""))
 end
 
 --- Changes our lease; if it was changed meanwhile and is still ours, once more. Raises a fault with
@@ -285,7 +283,7 @@ local function update(self, me, spec)
     local said
     said, object = self:read()
     if not said or said.id ~= me.id then
-      explain_loss(self, said)
+      explain_loss(self, me, said)
     end
   end
   fault.raise("io", { op = "run:lock", target = self.target, object = self.lock }, {
@@ -346,8 +344,10 @@ function Lease:break_(id, by)
       return false
     end
     local changed = with_spec(object, { holderIdentity = "", leaseDurationSeconds = 1 })
-    changed.metadata.annotations =
-      list.merge(map(changed.metadata.annotations), { [terms.NOTES.broken] = by })
+    changed.metadata.annotations = list.merge(map(changed.metadata.annotations), {
+      [terms.NOTES.broken] = by,
+      [terms.NOTES.broken_holder] = id,
+    })
     if ask(self, "PUT", changed) then
       return true
     end

@@ -21,7 +21,8 @@ M.NOTES = {
   name = "platrun/lock",
   user = "platrun/user",
   playbook = "platrun/playbook",
-  broken = "platrun/broken",
+  broken = "platrun/broken", -- by whom and why the lock was last broken
+  broken_holder = "platrun/broken-holder", -- who had it, and shall learn of it
 }
 
 ---@class plat.lock.Terms what a lease object says; nothing in it is taken for granted
@@ -38,7 +39,8 @@ M.NOTES = {
 ---@field ours boolean platrun wrote it
 ---@field version? string
 ---@field writer? string who wrote it last, by its managed fields
----@field broken? string who broke the lock, when and why
+---@field broken? string who last broke the lock, when and why
+---@field broken_holder? string who had it then
 
 local function text(v)
   return type(v) == "string" and v or nil
@@ -85,6 +87,7 @@ function M.read(object)
     version = text(meta.resourceVersion),
     writer = writer_of(meta),
     broken = text(notes[M.NOTES.broken]),
+    broken_holder = text(notes[M.NOTES.broken_holder]),
   }
 end
 
