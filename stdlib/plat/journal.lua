@@ -19,6 +19,7 @@ local OUTCOME = 24 * 1024 -- bytes that are free behind each intent, for what ca
 
 M.dir, M.ids, M.find, M.verify = files.dir, files.ids, files.find, files.verify
 M.summary, M.running, M.SCHEMA = files.summary, files.running, files.SCHEMA
+M.glance = files.glance
 
 ---@class plat.Journal
 ---@field id string of the run

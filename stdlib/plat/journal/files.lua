@@ -215,6 +215,28 @@ function M.verify(id)
   return { state = word, line = content.line, msg = msg, records = n }
 end
 
+local function decode_line(line)
+  local record = fault.try(json.decode, line)
+  return type(record) == "table" and record or nil
+end
+
+--- Returns the first and the last record of a run without following the chain between them: to see
+--- quickly that nothing is to be done. Nil where they are not whole.
+---@param id string
+---@return table? first
+---@return table? last
+function M.glance(id)
+  local text = fault.try(M.text, id)
+  if not text or text:sub(-1) ~= "\n" then
+    return nil
+  end
+  local at = #text - 1
+  while at > 0 and text:byte(at) ~= 10 do -- a pattern would search from the front
+    at = at - 1
+  end
+  return decode_line(text:match("^[^\n]*")), decode_line(text:sub(at + 1))
+end
+
 --- Returns whether a process works on a run now, and what its lock says.
 ---@param id string
 ---@return boolean

@@ -112,9 +112,22 @@ local function merge_options(saved, opts)
   return merged
 end
 
-local function is_open(id, summary)
+local function is_open(id)
+  local _, last = journal.glance(id) -- most runs have ended, and reading one whole takes its time
+  if last and last.type == "end" and not last.resumable then
+    return false
+  end
+  local summary = journal.summary(id)
   local open = summary.state == "unfinished" or summary.state == "torn" or summary.resumable
   return open and not journal.running(id)
+end
+
+local function is_of(id, playbook)
+  local first = journal.glance(id)
+  if first then
+    return (first.playbook or {}).name == playbook.name
+  end
+  return journal.summary(id).playbook == playbook.name
 end
 
 --- Returns the newest run of a playbook if it stopped in the middle, nil if not.
@@ -125,11 +138,8 @@ function M.dangling(playbook)
   local ids = journal.ids()
   local mark = "-" .. playbook.name:gsub("[^%w_.-]", "-") .. "-"
   for i = #ids, 1, -1 do
-    if (ids[i] .. "-"):find(mark, 1, true) then
-      local summary = journal.summary(ids[i])
-      if summary.playbook == playbook.name then
-        return is_open(ids[i], summary) and ids[i] or nil
-      end
+    if (ids[i] .. "-"):find(mark, 1, true) and is_of(ids[i], playbook) then
+      return is_open(ids[i]) and ids[i] or nil
     end
   end
 end
@@ -140,7 +150,7 @@ end
 function M.newest()
   local ids = journal.ids()
   for i = #ids, 1, -1 do
-    if is_open(ids[i], journal.summary(ids[i])) then
+    if is_open(ids[i]) then
       return ids[i]
     end
   end
