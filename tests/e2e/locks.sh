@@ -205,4 +205,36 @@ check "nobody holds it" test "$(field state)" = free
 play
 expect "and the way is free" 0
 
+# In the sandbox: a lease of its world, renewed when it is due, on a clock that jumps.
+machine sandboxed
+cat >"$work/long.lua" <<LUA
+local k8s = require("plat.k8s")
+local time = require("plat.time")
+return {
+  summary = "Change something, a day later something else",
+  risk = "disruptive",
+  run = function(run)
+    local cluster = run:cluster()
+    local api = k8s.connect(cluster.kubernetes)
+    run:lock("long")
+    for _, word in ipairs({ "one", "two" }) do
+      run:step(word, function()
+        api:apply({
+          apiVersion = "v1",
+          kind = "ConfigMap",
+          metadata = { name = "long", namespace = cluster.namespace },
+          data = { word = word },
+        })
+        time.sleep(86400)
+      end)
+    end
+  end,
+}
+LUA
+run "$work/long.lua" -i "$root/inventory/sandbox"
+expect "a lock of the sandbox outlives a day without a change" 0 'changed=2 .* in 2d'
+check "it was taken, renewed and given back" test \
+    "$(grep -c '"method":"P[A-Z]*".*/leases' "$XDG_STATE_HOME/platrun/sandbox/world.log")" -eq 3
+check "no file of this machine is made" test ! -e "$XDG_STATE_HOME/platrun/locks"
+
 done_testing
