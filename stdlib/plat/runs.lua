@@ -155,7 +155,7 @@ end
 ---@return boolean
 function M.is_of(id, playbook)
   local name = playbook:gsub("[^%w_.-]", "-")
-  local rest = id:sub(17)
+  local rest = id:match("^%d+%-%d+%-(.*)$") or ""
   return rest == name or rest:sub(1, #name + 1) == name .. "-"
 end
 
