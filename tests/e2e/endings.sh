@@ -13,7 +13,10 @@ local task = require("plat.task")
 local M = {
   summary = "Set a ConfigMap, then end in one way or another",
   risk = "disruptive",
-  args = { how = { type = "string", required = true }, undoing = { type = "string", default = "" } },
+  args = {
+    how = { type = "string", required = true },
+    undoing = { type = "string", default = "" },
+  },
   undo_within = "2m",
 }
 
@@ -61,7 +64,8 @@ function M.run(run, args)
   end
   run:step("make it", function(step)
     step:undo("remove", { name = "made", fails = args.undoing == "fails" })
-    api:create({ apiVersion = "v1", kind = "ConfigMap", metadata = { name = "made", namespace = ns } })
+    local meta = { name = "made", namespace = ns }
+    api:create({ apiVersion = "v1", kind = "ConfigMap", metadata = meta })
   end)
   run:step("then", function()
     HOW[args.how](run)
@@ -73,6 +77,9 @@ EOT
 
 made() { # how often the ConfigMap is there
     grep -c '"name":"made"' "$XDG_STATE_HOME/platrun/sandbox/snapshot.json"
+}
+recorded() { # TEXT: some run has recorded it
+    grep -qs "$1" "$XDG_STATE_HOME"/platrun/runs/*/journal.jsonl
 }
 fresh() {
     "$platrun" sandbox reset >/dev/null
@@ -86,7 +93,7 @@ story() { # TITLE PATTERN: the newest run's story has a line with it
 signal() { # NAME: sent while the run waits in its second step, in real time
     "$platrun" "$play" how=wait --sandbox-speed 1 >"$work/out" 2>"$work/err" </dev/null &
     local pid=$!
-    wait_until 20 grep -qs '"title":"then"' "$XDG_STATE_HOME"/platrun/runs/*/journal.jsonl
+    wait_until 20 recorded '"title":"then"'
     kill "-$1" $pid
     wait $pid
     status=$? out=$(cat "$work/out") err=$(cat "$work/err")
@@ -160,7 +167,10 @@ local time = require("plat.time")
 return {
   summary = "Take a nap",
   risk = "safe",
-  args = { seconds = { type = "number", default = 0 }, fail = { type = "boolean", default = false } },
+  args = {
+    seconds = { type = "number", default = 0 },
+    fail = { type = "boolean", default = false },
+  },
   run = function(run, args)
     run:step("nap", function()
       time.sleep(args.seconds)
@@ -176,7 +186,7 @@ run "$work/nap.lua" --cron -i localhost, fail=true
 expect "cron: a failure is told from its begin" 2 'ok +step +nap' 'a bad dream'
 "$platrun" "$work/nap.lua" --cron -i localhost, seconds=20 >/dev/null 2>&1 &
 pid=$!
-wait_until 20 grep -qs '"seconds":20' "$XDG_STATE_HOME"/platrun/runs/*/journal.jsonl
+wait_until 20 recorded '"seconds":20'
 run "$work/nap.lua" --cron -i localhost, seconds=20
 expect "cron: the same once more is refused" 75 '' "pid $pid"
 run "$work/nap.lua" --cron -i localhost, seconds=0

@@ -203,7 +203,8 @@ expect "a wrong key in the inventory" 1 '' \
 playbook deleting safe <<'EOT'
 for _, name in ipairs({ "a", "b", "c" }) do
   run:step("make and delete " .. name, function()
-    api:create({ apiVersion = "v1", kind = "ConfigMap", metadata = { name = name, namespace = ns } })
+    local meta = { name = name, namespace = ns }
+    api:create({ apiVersion = "v1", kind = "ConfigMap", metadata = meta })
     api:delete("configmap", ns, name)
   end)
 end

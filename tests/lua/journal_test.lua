@@ -5,14 +5,6 @@ local journal = require("plat.journal")
 local json = require("plat.json")
 local task = require("plat.task")
 
-local function lines_of(text)
-  local lines = {}
-  for line in text:gmatch("[^\n]+") do
-    lines[#lines + 1] = line
-  end
-  return lines
-end
-
 --- Calls a function with a journal in a folder of its own.
 local function with_journal(t, fn, opts)
   local dir = t.tmp()

@@ -39,7 +39,7 @@ function M.ids()
   fault.must({ op = "runs", object = M.dir() }, names, err)
   local ids = {}
   for _, name in ipairs(names) do
-    if name:find("^%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d%d%d%-") then
+    if name:find("^%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d*%-") then
       ids[#ids + 1] = name
     end
   end

@@ -1,5 +1,5 @@
---- A reporter for cron: it keeps what it is told, and tells another one all of it only if the run does
---- not end well. A mail from cron then means that something is to be done.
+--- A reporter for cron: it keeps what it is told, and tells another one all of it only if the run
+--- does not end well. A mail from cron then means that something is to be done.
 
 local list = require("plat.list")
 local time = require("plat.time")
