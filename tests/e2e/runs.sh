@@ -166,10 +166,10 @@ run runs
 expect "a half deleted run" 0 "^$bad_run .* damaged"
 run runs show "$bad_run"
 expect "is shown" 0 'the journal is missing'
-mkdir "$PLATRUN_RUNS_DIR/20200101-000000-junk-0000"
-printf 'no json\n' >"$PLATRUN_RUNS_DIR/20200101-000000-junk-0000/journal.jsonl"
+mkdir "$PLATRUN_RUNS_DIR/20200101-000000000-junk-0000"
+printf 'no json\n' >"$PLATRUN_RUNS_DIR/20200101-000000000-junk-0000/journal.jsonl"
 run runs verify --all
-expect "verify --all" 1 '20200101-000000-junk-0000: damaged: line 1'
+expect "verify --all" 1 '20200101-000000000-junk-0000: damaged: line 1'
 
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     chmod 755 "$work" "$PLATRUN_RUNS_DIR"
