@@ -236,5 +236,23 @@ expect "a lock of the sandbox outlives a day without a change" 0 'changed=2 .* i
 check "it was taken, renewed and given back" test \
     "$(grep -c '"method":"P[A-Z]*".*/leases' "$XDG_STATE_HOME/platrun/sandbox/world.log")" -eq 3
 check "no file of this machine is made" test ! -e "$XDG_STATE_HOME/platrun/locks"
+for i in 1 2; do
+    "$platrun" sandbox reset --sandbox-time 2036-01-01T00:00:00Z >/dev/null
+    run "$work/long.lua" -i "$root/inventory/sandbox" --sandbox-time 2036-01-01T00:00:00Z
+    cp "$XDG_STATE_HOME/platrun/sandbox/world.log" "$work/world.$i"
+done
+check "the same seed, the same leases" cmp "$work/world.1" "$work/world.2"
+
+# Killed in the sandbox: its resume takes the lease back, another run waits for its time.
+machine killed
+"$platrun" "$work/long.lua" -i "$root/inventory/sandbox" --sandbox-speed 1 >"$work/first" 2>&1 &
+pid=$!
+wait_until 10 grep -qs '"state":"taken"' "$XDG_STATE_HOME"/platrun/runs/*/journal.jsonl
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
+run "$work/long.lua" -i "$root/inventory/sandbox"
+expect "another run is refused in the sandbox, too" 75 '' 'held by run long-.* on sandbox by'
+run resume "$("$platrun" runs --status unfinished -n 1 -o json | jq -r '.runs[0].id')"
+expect "the killed one takes its lease back" 0 ' lock  long .*, taken back'
 
 done_testing

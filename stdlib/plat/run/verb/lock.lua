@@ -77,6 +77,24 @@ local function same(entry, places)
   return not entry.released and last and mine and last.key == mine.key and last.kind == mine.kind
 end
 
+--- Returns who we are. Ids of runs differ, and the same seed gives the same world: in a sandbox
+--- the holder is named by its playbook and the time there; the journal keeps the name for a resume.
+local function holder_of(run, name, kind)
+  local me = lock.me(run)
+  if not (effect.sandbox() and run.journal) then
+    return me
+  end
+  local before = run:recall("lock", name)
+  me.id = before and before.holder
+    or ("sandbox:%s-%s"):format(run.name, terms.micro(require("plat.time").now()))
+  me.run = me.id:match(":(.*)$")
+  if not before then
+    run:record({ type = "lock", name = name, kind = kind, state = "asked", holder = me.id })
+    run:sync()
+  end
+  return me
+end
+
 --- Takes a lock of a name for the rest of the run: here, and as a Lease on the cluster. Raises kind
 --- "refused" with exit status 75 when another run has it. In plan mode it takes nothing and says
 --- who has it.
@@ -101,10 +119,11 @@ return function(run, name, opts)
     end
   end
   local kind = #places > 0 and places[#places].kind or "file"
-  local entry = lock.take(name, places, lock.me(run), {
+  local me = holder_of(run, name, kind)
+  local entry = lock.take(name, places, me, {
     wait = opts.wait or (run.options or {}).lock_timeout or 0,
     on_state = function(state, err)
-      run:record({ type = "lock", name = name, kind = kind, state = state })
+      run:record({ type = "lock", name = name, kind = kind, state = state, holder = me.id })
       if state == "lost" then
         run.reporter:emit("lock", { name = name, state = "lost", reason = err.msg })
       end
