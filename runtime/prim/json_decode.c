@@ -19,6 +19,7 @@
 #define BOX      "plat.json.tree"
 #define OP       "json.decode"
 #define MAX_SIZE (256 << 20) /* default; the caller may ask for more */
+#define LARGE    (64 << 10)  /* bytes of text */
 
 /* Fixed stack slots of convert(). */
 enum { SLOT_BOX = 1, SLOT_ARRAY, SLOT_NULL };
@@ -161,12 +162,15 @@ static int convert(lua_State *L)
     return 1;
 }
 
-static int convert_unhurried(lua_State *L, struct box *box, int box_idx)
+/* The collector waits while a large document is built: all of it is in use.  For small ones that
+   would cost more than it saves, because starting it again also ends its pause. */
+static int convert_unhurried(lua_State *L, struct box *box, int box_idx, size_t len)
 {
-    bool running = lua_gc(L, LUA_GCISRUNNING);
+    bool running = len >= LARGE && lua_gc(L, LUA_GCISRUNNING);
     lua_pushcfunction(L, convert);
     lua_pushvalue(L, box_idx);
-    lua_gc(L, LUA_GCSTOP);
+    if (running)
+        lua_gc(L, LUA_GCSTOP);
     int status = lua_pcall(L, 1, 1, 0);
     if (running)
         lua_gc(L, LUA_GCRESTART);
@@ -199,7 +203,7 @@ int plat_json_decode(lua_State *L)
     box->tree = json_loadb(s, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
     if (!box->tree)
         return fail_parse(L, s, len, &why, (int)max_depth);
-    if (convert_unhurried(L, box, box_idx))
+    if (convert_unhurried(L, box, box_idx, len))
         return lua_error(L);
     if (box->too_deep)
         return fail_deep(L, s, len, (int)max_depth);

@@ -233,4 +233,21 @@ return {
       end
     end
   end,
+  ["many small documents do not make the collector run all the time"] = function(t)
+    local cycles = 0
+    local function sentinel() -- dies and is reborn once a cycle
+      setmetatable({}, {
+        __gc = function()
+          cycles = cycles + 1
+          sentinel()
+        end,
+      })
+    end
+    sentinel()
+    local kept = {}
+    for i = 1, 4000 do
+      kept[i] = json.decode('{"a":1,"b":{"c":"text","d":[1,2,3]}}')
+    end
+    t.ok(cycles < 40, cycles .. " cycles")
+  end,
 }

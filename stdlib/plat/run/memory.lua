@@ -47,6 +47,9 @@ function on.step(m, r)
   local step = m.steps[r.key] or { key = r.key, title = r.title, order = r.n }
   m.steps[r.key] = step
   step.status, step.keep = nil, r.keep
+  if r.key:find("^undo:") then
+    return -- to put back what a failed step did is not to go on after it
+  end
   for _, failed in ipairs(m.failed) do
     if not is_inside(failed.key, r.key) and not m.undoing then
       failed.rescued = true -- the playbook caught the failure and went on
