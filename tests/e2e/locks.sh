@@ -105,7 +105,8 @@ machine elsewhere
 run "$play" -i "$inventory" --check
 expect "a plan says who has it" 0 "lock +$lock would be refused or wait: $holder"
 run locks -i "$inventory"
-expect "platrun locks shows it" 0 "${holder#held by }, renewed .*; ends in [0-9.]+[sm] unless renewed"
+expect "platrun locks shows it" 0 \
+    "${holder#held by }, renewed .*; ends in [0-9.]+[sm] unless renewed"
 check "as JSON, too" test "$(field state)" = held
 check "its holder is host and run" test "$(field holder)" = "$(hostname):$(field run)"
 machine here
@@ -114,7 +115,8 @@ expect "and the file of this machine" 0 "^$lock +held +this machine"
 run locks break "$lock" -i "$inventory" --reason "no reason" -y
 expect "the lock of a living process is not broken" 75 '' "lives: .*pid $pid "
 finish
-expect "the first one ends well" 0 " lock  $lock \(lease $namespace/platrun-$lock on cluster served\)"
+expect "the first one ends well" 0 \
+    " lock  $lock \(lease $namespace/platrun-$lock on cluster served\)"
 check "and gives the lock back" test "$(field state)" = free
 run locks -i "$inventory"
 check "a free lease is no lock to show" test "$(grep -c "$lock" <<<"$out")" -eq 0
