@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/json_text.h"
+#include "base/redact.h"
 #include "lua/args.h"
 #include "lua/plain.h"
 #include "lua/secret.h"
@@ -28,7 +29,9 @@ struct writer {
     int indent; /* spaces a level; 0: all on one line */
     bool lossy;
     enum secrets_mode secrets;
-    bool is_secret; /* a secret is in the text */
+    bool is_secret;             /* a secret is in the text */
+    struct plat_redact *redact; /* NULL: texts are written as they are */
+    struct plat_buf clean;      /* a text without secrets */
 };
 
 static int writer_gc(lua_State *L)
@@ -37,6 +40,7 @@ static int writer_gc(lua_State *L)
     if (w->is_secret && w->buf.data)
         explicit_bzero(w->buf.data, w->buf.cap);
     plat_buf_done(&w->buf);
+    plat_buf_done(&w->clean);
     return 0;
 }
 
@@ -46,8 +50,8 @@ static void add(lua_State *L, struct writer *w, const char *s, size_t n)
         luaL_error(L, OP ": no room for a result of %d bytes and more", (int)w->buf.len);
 }
 
-static void write_text(lua_State *L, struct writer *w, const char *s, size_t n,
-                       const struct plat_plain_at *at)
+static void quote(lua_State *L, struct writer *w, const char *s, size_t n,
+                  const struct plat_plain_at *at)
 {
     switch (plat_json_quote(&w->buf, s, n, w->lossy)) {
     case PLAT_JSON_OK:
@@ -58,6 +62,35 @@ static void write_text(lua_State *L, struct writer *w, const char *s, size_t n,
     case PLAT_JSON_NOT_UTF8:
         plat_plain_raise(L, OP, at, "the text is not UTF-8");
     }
+}
+
+/* Redaction happens before quoting: afterwards a secret could be a piece of the JSON itself. */
+static void write_text(lua_State *L, struct writer *w, const char *s, size_t n,
+                       const struct plat_plain_at *at)
+{
+    struct plat_redact_stream stream;
+    if (!w->redact || !plat_redact_finds(w->redact, s, n)) {
+        quote(L, w, s, n, at);
+        return;
+    }
+    plat_buf_clear(&w->clean);
+    plat_redact_begin(&stream, w->redact);
+    bool ok = plat_redact_feed(&stream, s, n, &w->clean);
+    ok = ok && plat_redact_finish(&stream, &w->clean);
+    plat_redact_done(&stream);
+    if (!ok)
+        luaL_error(L, OP ": no memory to look for secrets");
+    quote(L, w, plat_buf_bytes(&w->clean), w->clean.len, at);
+}
+
+/* A name of ours, of small letters, stays: a weak secret may be the same word. */
+static void write_key(lua_State *L, struct writer *w, const struct plat_plain_key *key,
+                      const struct plat_plain_at *at)
+{
+    size_t i = 0;
+    while (i < key->len && (key->text[i] == '_' || (key->text[i] >= 'a' && key->text[i] <= 'z')))
+        i++;
+    (i == key->len ? quote : write_text)(L, w, key->text, key->len, at);
 }
 
 static void write_number(lua_State *L, struct writer *w, int idx, const struct plat_plain_at *at)
@@ -146,7 +179,7 @@ static void write_object(lua_State *L, struct writer *w, int idx, struct plat_pl
         at->key_len = keys[i].len;
         if (memchr(keys[i].text, '\0', keys[i].len)) /* jansson would not read it back */
             plat_plain_raise(L, OP, at->up, "a key contains a zero byte");
-        write_text(L, w, keys[i].text, keys[i].len, at);
+        write_key(L, w, &keys[i], at);
         add(L, w, ": ", w->indent ? 2 : 1);
         lua_pushlstring(L, keys[i].text, keys[i].len);
         lua_rawget(L, idx);
@@ -209,6 +242,7 @@ int plat_json_encode(lua_State *L)
     lua_Integer indent = plat_args_integer(L, 2, "indent", 0);
     bool lossy = plat_args_bool(L, 2, "lossy", false);
     enum secrets_mode secrets = mode_of(L, 2);
+    bool redact = plat_args_bool(L, 2, "redact", false);
     luaL_argcheck(L, indent >= 0 && indent <= 8, 2, "indent is not from 0 to 8");
 
     struct writer *w = lua_newuserdatauv(L, sizeof(*w), 0);
@@ -217,6 +251,8 @@ int plat_json_encode(lua_State *L)
     w->lossy = lossy;
     w->secrets = secrets;
     w->is_secret = false;
+    w->redact = redact ? plat_secret_redactor(L) : NULL;
+    plat_buf_init(&w->clean, MAX_SIZE);
     luaL_setmetatable(L, BOX);
     write_value(L, w, 1, NULL);
     if (w->is_secret) {

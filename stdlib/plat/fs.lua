@@ -4,7 +4,7 @@ local check = require("plat.check")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
-local secret = require("plat.secret")
+local secret = require("plat.env").lazy("plat.secret")
 
 local M = {}
 

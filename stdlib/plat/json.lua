@@ -24,6 +24,7 @@ local ENCODE = check.options("json.encode", {
     enum = { "secret", "reference", "refuse" },
     help = "secrets in the value: the result is one (default), or where they come from is written",
   },
+  redact = { type = "boolean", help = "write *** for the value of any secret in any text" },
 })
 
 --- Returns the value of a JSON text. Of equal keys the last one counts.
@@ -49,7 +50,7 @@ end
 --- `secrets = "reference"` gives text, in which `{"$secret": REFERENCE}` stands for each: for
 --- journals and digests. plat.secret's `restore` is the way back.
 ---@param value any plain data, and secrets
----@param opts? { indent?: integer, lossy?: boolean, secrets?: "secret"|"reference"|"refuse" }
+---@param opts? { indent?: integer, lossy?: boolean, secrets?: string, redact?: boolean }
 ---@return string text or a plat.Secret
 function M.encode(value, opts)
   local ok, text = pcall(prim.encode, value, opts and ENCODE(opts))

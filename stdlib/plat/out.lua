@@ -53,7 +53,7 @@ function M.set_redactor(fn)
 end
 
 --- Returns a text with `***` in the place of every secret. For whatever leaves this process
---- without passing here: journals, files of events, prompts. Costs nothing while there is no secret.
+--- without passing here: prompts, messages. Costs nothing while there is no secret.
 ---@param text string
 ---@return string
 function M.redact(text)
@@ -115,17 +115,28 @@ local function clear_live()
   end
 end
 
---- Writes a line to stdout. Raises when stdout is closed or full: a lost result is a failure.
----@param text string
-function M.line(text)
+local function write_out(text)
   clear_live()
-  local ok, err = tty.write(1, M.redact(text .. "\n"))
+  local ok, err = tty.write(1, text)
   if not ok then
     error({ kind = "io", op = "stdout", msg = err.msg, code = err.code }, 0)
   end
   if state.live then
     tty.write(2, state.live)
   end
+end
+
+--- Writes a line to stdout. Raises when stdout is closed or full: a lost result is a failure.
+---@param text string
+function M.line(text)
+  write_out(M.redact(text .. "\n"))
+end
+
+--- Writes a line of JSON that was encoded with `redact = true`: later, a number or a bracket could
+--- be taken for a piece of a secret.
+---@param text string
+function M.document(text)
+  write_out(text .. "\n")
 end
 
 --- Writes a line to stderr; a stderr that is gone is nobody's failure.

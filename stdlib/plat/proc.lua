@@ -5,7 +5,7 @@ local effect = require("plat.effect")
 local fault = require("plat.fault")
 local list = require("plat.list")
 
-local secret = require("plat.secret")
+local secret = require("plat.env").lazy("plat.secret")
 
 local M = {}
 
@@ -61,7 +61,7 @@ local function check_argv(op, argv)
     error(op .. ": the command is a list: { program, argument, ... }", 3)
   end
   for _, word in ipairs(argv) do
-    if secret.is(word) then
+    if type(word) == "userdata" and secret.is(word) then
       error(op .. ": " .. IN_ARGV, 3)
     end
   end

@@ -167,6 +167,22 @@ b: plain-word
     t.fails("not UTF%-8", json.encode, { secret.new("\255\254abcdef", "test:bytes") })
   end,
 
+  ["an encoder redacts texts, and leaves the JSON whole"] = function(t)
+    secret.new("123456", "test:pin")
+    secret.new("status", "test:word")
+    secret.new('x","y":"', "test:nasty")
+    secret.new("nutella", "test:n")
+    local opts = { redact = true }
+    t.equal(
+      json.encode({ status = "the status", t = 123456.25, at = "a 123456 b" }, opts),
+      '{"at":"a *** b","status":"the ***","t":123456.25}'
+    )
+    t.equal(json.encode({ x = "x", y = "y" }, opts), '{"x":"x","y":"y"}')
+    t.equal(json.encode({ "\nutella", "\\n" }, opts), [=[["\nutella","\\n"]]=])
+    t.equal(json.encode({ ["my status"] = 1 }, opts), '{"my ***":1}')
+    t.equal(json.encode({ "123456" }), '["123456"]')
+  end,
+
   ["references cross a journal and come back"] = function(t)
     local s = secret.new(VALUE, "test:one")
     local data = {

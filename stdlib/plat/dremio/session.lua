@@ -5,7 +5,7 @@ local fault = require("plat.fault")
 local fs = require("prim.fs")
 local json = require("plat.json")
 local out = require("plat.out")
-local secrets = require("plat.secret")
+local secrets = require("plat.env").lazy("plat.secret")
 local sys = require("prim.sys")
 
 local M = {}

@@ -7,7 +7,7 @@ local json = require("plat.json")
 local list = require("plat.list")
 local locate = require("plat.inventory.locate")
 local schedule = require("plat.env").lazy("plat.schedule")
-local secrets = require("plat.inventory.secrets")
+local secrets = require("plat.env").lazy("plat.inventory.secrets")
 local sys = require("prim.sys")
 
 local M = {}

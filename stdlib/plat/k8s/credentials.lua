@@ -5,7 +5,7 @@ local fault = require("plat.fault")
 local fs = require("prim.fs")
 local hash = require("plat.hash")
 local prim = require("prim.task")
-local secret = require("plat.secret")
+local secret = require("plat.env").lazy("plat.secret")
 local time = require("plat.time")
 
 local M = {}

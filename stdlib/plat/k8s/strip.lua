@@ -2,7 +2,7 @@
 local hash = require("plat.hash")
 local json = require("plat.json")
 local list = require("plat.list")
-local secret = require("plat.secret")
+local secret = require("plat.env").lazy("plat.secret")
 
 local M = {}
 

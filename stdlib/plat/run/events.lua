@@ -56,14 +56,14 @@ function Events:emit(name, e)
   end
   local data = M.data(name, e)
   if self.lines then
-    out.line(json.encode(data, { secrets = "reference" }))
+    out.document(json.encode(data, { secrets = "reference", redact = true }))
     return
   end
   table.insert(self.all, data)
   if name == "finish" then
     local doc = list.merge(self.all[1], data, { events = self.all, event = false })
     doc.event = nil
-    out.line(json.encode(doc, { indent = 2, secrets = "reference" }))
+    out.document(json.encode(doc, { indent = 2, secrets = "reference", redact = true }))
   end
 end
 

@@ -22,8 +22,8 @@ end
 function Tee:emit(name, e)
   self.shown:emit(name, e)
   if name ~= "progress" then
-    local text = json.encode(events.data(name, e), { lossy = true, secrets = "reference" })
-    self.journal:event(require("plat.out").redact(text))
+    local opts = { lossy = true, secrets = "reference", redact = true }
+    self.journal:event(json.encode(events.data(name, e), opts))
   end
 end
 

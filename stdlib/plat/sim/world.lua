@@ -4,7 +4,6 @@
 local fault = require("plat.fault")
 local faults = require("plat.env").lazy("plat.sim.faults")
 local json = require("plat.json")
-local out = require("plat.out")
 local state = require("plat.state")
 local time = require("prim.time")
 
@@ -135,26 +134,15 @@ function M.parse_request(method, url, headers, body)
   }
 end
 
+--- What is written down holds no secrets: the sandbox forgets them when its process ends.
 local function log(self, entry)
   if self.file then
     entry.t = self.now
     fault.must(
       { op = "sandbox", object = "world.log" },
-      self.file:write(json.encode(entry) .. "\n")
+      self.file:write(json.encode(entry, { redact = true }) .. "\n")
     )
   end
-end
-
---- What is written down holds no secrets: the sandbox forgets them when its process ends.
-local function redacted(value)
-  if type(value) == "table" then
-    local copy = {}
-    for name, one in pairs(value) do
-      copy[name] = redacted(one)
-    end
-    return copy
-  end
-  return type(value) == "string" and out.redact(value) or value
 end
 
 --- Answers a request to an authority ("host:port"). The change is in the log before the model acts.
@@ -178,9 +166,9 @@ function World:request(authority, req)
     log(self, {
       authority = authority,
       method = req.method,
-      url = redacted(req.url:match("^%a+://[^/?]*(.*)$") or req.url), -- a served one has no host
-      headers = redacted(req.headers),
-      body = redacted(req.body),
+      url = req.url:match("^%a+://[^/?]*(.*)$") or req.url, -- a served one has no host
+      headers = req.headers,
+      body = req.body,
     })
   end
   return self.models[name]:handle(M.parse_request(req.method, req.url, req.headers, req.body))
@@ -360,13 +348,13 @@ function World:save()
   end
   state.write(
     self.dir .. "/snapshot.json",
-    out.redact(json.encode({
+    json.encode({
       schema = M.SCHEMA,
       now = self.now,
       seed = self.seed,
       offset = self.file and self.file:size() or self.offset or 0,
       models = models,
-    }))
+    }, { redact = true })
   )
 end
 
