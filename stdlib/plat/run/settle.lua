@@ -142,7 +142,10 @@ function M.dangling(run, change, intent)
   if pid then
     fault.raise("refused", { op = change.op, target = change.target, object = change.object }, {
       msg = ("it still runs, as process %s, from before the interruption"):format(pid),
-      hint = "wait for it or end it, then resume",
+      hint = ("wait for it or end it, then: platrun resume %s"):format(run.id or "RUN"),
+      exit = 3,
+      suspend = true, -- what was done before it must not be undone beside it
+      where = "",
     })
   elseif change.recovery == "repeatable" then
     return "failed" -- doing it again gives the same end
