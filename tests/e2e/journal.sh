@@ -221,6 +221,12 @@ gone_on() { # TITLE
     check "$1: and each line is there once" cmp -s "$work/lines" <(seq 150)
 }
 
+# shellcheck disable=SC2317 # called by wait_until
+bare_resume_asks() {
+    bare "$platrun" resume
+    grep -q 'nobody can tell' <<<"$err"
+}
+
 # shellcheck disable=SC2317 # called by bare
 limited() {
     trap '' XFSZ
@@ -286,6 +292,47 @@ run resume
 expect "a clock that was set back" 0
 run runs verify
 expect "does no harm to the journal" 0
+
+# ---- a command that outlives its platrun ----
+
+cat >"$work/bare/outlive.lua" <<'EOT'
+local fs = require("plat.fs")
+local proc = require("plat.proc")
+return {
+  summary = "Start something that goes on alone",
+  risk = "safe",
+  args = { dir = { type = "string", required = true } },
+  undo = {
+    remove = function(_, saved)
+      fs.remove(saved.path)
+    end,
+  },
+  run = function(run, args)
+    run:step("before", function(step)
+      step:undo("remove", { path = args.dir .. "/before" })
+      fs.write(args.dir .. "/before", "")
+    end)
+    run:step("start it", function()
+      proc.run({ "sh", "-c", '(sleep 2; echo late >>"$1/late") & wait', "sh", args.dir })
+    end)
+  end,
+}
+EOT
+rm -rf "$runs"
+(cd "$work/bare" && exec "$platrun" outlive.lua dir="$work/bare") >/dev/null 2>&1 </dev/null &
+pid=$!
+wait_until 10 pgrep -f "sleep 2; echo late.*$work" >/dev/null
+kill -9 $pid
+wait $pid 2>/dev/null
+bare "$platrun" resume
+expect "what still runs is waited for" 3 '' 'it still runs, as process [0-9]+'
+check "nothing is undone beside it" test -e "$work/bare/before"
+wait_until 10 test -e "$work/bare/late"
+wait_until 10 bare_resume_asks
+expect "then a person is asked" 3 '' 'nobody can tell .*start it|start it.*nobody can tell'
+bare "$platrun" resume --done "start it"
+expect "and answers" 0
+check "it ran once" test "$(cat "$work/bare/late")" = late
 
 # ---- cron ----
 
