@@ -194,14 +194,15 @@ expect "the sandbox is read again, and has it" 2 '' 'already exists'
 # ---- a user who is not root: no dumps, and everything works ----
 
 if [ "$(id -u)" -eq 0 ] && getent passwd nobody >/dev/null; then
-    chmod -R a+rX "$work" && chmod a+rwx "$work/dir"
-    cp "$platrun" "$work/platrun" && chmod a+rx "$work/platrun"
-    cp "$work/slow.lua" "$work/nobody.lua"
-    mkdir "$work/nobody" && install -m 600 -o nobody "$planted/token" "$work/nobody/token"
-    chown nobody "$work/nobody"
-    printf 'platrun:\n  secrets:\n    token: file:%s\n' "$work/nobody/token" >"$work/nobody.yaml"
-    HOME=$work/nobody XDG_STATE_HOME=$work/nobody setpriv --reuid nobody --regid nogroup \
-        --clear-groups "$work/platrun" -i "$work/nobody.yaml" "$work/nobody.lua" \
+    home=$(mktemp -d /tmp/platrun-nobody.XXXXXX) # $work may be below a folder of ours alone
+    trap 'rm -rf "$work" "$home"' EXIT
+    cp "$platrun" "$home/platrun"
+    cp "$work/slow.lua" "$planted/token" "$home/"
+    printf 'platrun:\n  secrets:\n    token: file:token\n' >"$home/inv.yaml"
+    chmod 600 "$home/token"
+    chown -R nobody "$home"
+    HOME=$home XDG_STATE_HOME=$home setpriv --reuid nobody --regid nogroup --clear-groups \
+        "$home/platrun" -i "$home/inv.yaml" "$home/slow.lua" \
         >"$work/out" 2>"$work/err" </dev/null
     status=$? out=$(cat "$work/out") err=$(cat "$work/err")
     expect "another user's run with a secret works" 0 'ok=|changed='
