@@ -74,12 +74,14 @@ function M.new(opts)
     open = {}, -- keys of the steps that run
     entered = {}, -- keys of earlier steps that this process came to
     reissued = {}, -- keys of earlier changes that this process came to
+    replaced = {}, -- keys of earlier steps in whose place others are entered
     redo = {}, -- steps of which a person says that they did not happen
     guards = {},
     locks = {},
     unsettled = {}, -- changes of which nobody knows what became of them
     barriers = memory and memory.barriers or {}, -- points of no return that were passed
-    touched = {}, -- keys of the steps that changed something
+    touched = {}, -- by key of a step: `seq` of its newest change
+    seq = memory and memory.count or 0, -- orders changes and compensations
     undo_steps = {}, -- keys of the steps that recorded a compensation
     passed_no_return = memory and memory.no_return,
     undo = memory and memory.undo or {}, -- compensations, oldest first

@@ -16,6 +16,7 @@ local function worker(done, bad)
   return function(item, step)
     local name = type(item) == "table" and item.name or item
     step:undo("back", { name = name })
+    help.change(step)
     if bad and bad[name] then
       broken(name)
     end
@@ -156,6 +157,7 @@ return {
     local r, seen = help.new()
     r:step("prepare", function(step)
       step:undo("back", { name = "before" })
+      help.change(step)
     end)
     t.fails("failed", roll, r, { work = worker({}, { b = true }) })
     t.equal(seen.undone, { "b" })

@@ -65,6 +65,16 @@ function M.resumed(records, count, ended)
   return r, seen
 end
 
+--- Does what a change of a step leaves behind.
+function M.change(step)
+  local r = step.run
+  r.seq = r.seq + 1
+  r.touched[step.key] = r.seq
+  local key = step.key .. "|change|" .. r.seq
+  r:record({ type = "intent", key = key, step = step.key, recovery = "repeatable", text = "it" })
+  r:record({ type = "outcome", key = key, outcome = "done" })
+end
+
 --- Joins the lines of a log.
 function M.text(seen)
   return table.concat(seen.log, "\n")

@@ -24,6 +24,7 @@ local function forgiving(done)
     readings = 1,
     work = function(name, step)
       step:undo("back", { name = name })
+      help.change(step)
       done[#done + 1] = name
       if name == "c" then
         fault.raise("failed", { op = "test" }, { msg = "c is broken" })
@@ -63,6 +64,7 @@ local function failing(done, bad)
     work = function(name, step)
       if name ~= "c" then -- has nothing to undo
         step:undo("back", { name = name })
+        help.change(step)
       end
       done[#done + 1] = name
       if bad[name] then

@@ -53,6 +53,7 @@ return {
       invariant = { name = "errors below 2 %", every = "20ms", check = answers(true, true, false) },
       work = function(name, step)
         step:undo("back", { name = name })
+        help.change(step)
         local _ <close> = setmetatable({}, {
           __close = function()
             cleaned = cleaned + 1

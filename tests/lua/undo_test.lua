@@ -173,6 +173,37 @@ return {
     t.equal(process(s, playbook).exit, 0)
     t.equal(s.world.log, { "PUT /a 1" })
   end,
+  ["what was refused has nothing to undo, what came after it has"] = function(t)
+    local s = scene(t)
+    local playbook = {
+      undo = {
+        set = function(_, args)
+          put(args.path, args.value)
+        end,
+      },
+      run = function(r)
+        r:step("one", function(step)
+          step:undo("set", { path = "/one", value = "old" })
+          put("/one", "new")
+        end)
+        r:step("two", function(step)
+          step:undo("set", { path = "/two", value = "old" })
+          function s.world.request()
+            s.world.request = nil
+            return { status = 409, headers = {}, body = "it is there" }
+          end
+          local resp = put("/two", "new")
+          r:must(resp.status == 200, "it was refused")
+        end)
+      end,
+    }
+    local request = s.world.request
+    setmetatable(s.world, { __index = { request = request } })
+    local result = process(s, playbook)
+    t.equal(result.exit, 8)
+    t.equal(result.undone.count, 1)
+    t.equal(s.world.log, { "PUT /one new", "PUT /one old" })
+  end,
   ["an undo that names nothing is refused before the effect"] = function(t)
     local s = scene(t)
     local playbook = {

@@ -3,6 +3,7 @@
 local exit = require("plat.run.exit")
 local fault = require("plat.fault")
 local task = require("plat.task")
+local undo = require("plat.env").lazy("plat.run.undo")
 
 local M = {}
 
@@ -88,7 +89,11 @@ end
 --- Undoes what a failed run did, if anything can and may be undone.
 local function compensate(run, err, base)
   local begun = run.memory and run.memory.undoing -- perhaps killed behind the last of them
-  if run.planning or not begun and (#run.undo == 0 or run.changes == 0) then
+  if run.planning or not begun and run.changes == 0 then
+    return nil
+  end
+  fault.try(undo.prune, run) -- a journal that is broken is told by the undo itself
+  if not begun and #run.undo == 0 then
     return nil
   elseif run.options.no_undo then
     return { skipped = "--no-undo" }

@@ -9,12 +9,13 @@ local M = {}
 ---@field changes table<string, table> by key: { intent, outcome }
 ---@field undo table[] compensations that are still to be done, oldest first
 ---@field known table<string, boolean> ids of all compensations that were ever recorded
----@field touched table<string, boolean> keys of the steps that changed something
+---@field touched table<string, integer> by key of a step: number of its newest change
 ---@field undo_steps table<string, boolean> keys of the steps that recorded a compensation
 ---@field barriers table<string, boolean> keys of the points of no return that were passed
 ---@field latest table<string, table<string, table>> newest record by type and name
 ---@field undoing? table the record of the undo that has begun
 ---@field ended? table the end record, if the last process ended in order
+---@field count integer records there are
 ---@field performed integer changes that happened or may have
 ---@field last_change integer number of the newest intent, 0 without one
 
@@ -85,7 +86,8 @@ end
 
 function on.undo(m, r)
   m.known[r.id], m.undo_steps[r.step] = true, true
-  table.insert(m.undo, { id = r.id, step = r.step, name = r.name, args = r.args })
+  local entry = { id = r.id, step = r.step, name = r.name, args = r.args, seq = r.n }
+  table.insert(m.undo, entry)
 end
 
 function on.undo_start(m, r)
@@ -135,7 +137,8 @@ local function count(m)
   for _, change in pairs(m.changes) do
     if not change.outcome or change.outcome.outcome ~= "failed" then
       m.performed = m.performed + 1
-      m.touched[change.intent.step] = true
+      local step = change.intent.step
+      m.touched[step] = math.max(m.touched[step] or 0, change.intent.n)
     end
   end
 end
@@ -160,6 +163,7 @@ function M.read(records)
   for name in pairs(NAMED) do
     m.latest[name] = {}
   end
+  m.count = #records
   for _, r in ipairs(records) do
     if on[r.type] then
       on[r.type](m, r)

@@ -92,7 +92,8 @@ local function outcome(run, change, word, err, result, how)
       run.expect:failed(change)
     end
   else
-    run.touched[step.key] = true
+    run.seq = run.seq + 1
+    run.touched[step.key] = run.seq
     if word == "unknown" then
       table.insert(run.unsettled, change)
     end

@@ -176,6 +176,17 @@ function M.close_step(run, step)
   end
 end
 
+--- Whether another step was entered in the place of this one, or of one around it.
+local function is_replaced(run, key)
+  while key do
+    if run.replaced[key] then
+      return true
+    end
+    key = key:match("^(.*)/[^/]*$")
+  end
+  return false
+end
+
 --- Stops a run at whose end a step of before was never come to: what decides which steps exist must
 --- go through run:keep.
 ---@async
@@ -185,7 +196,7 @@ function M.close_run(run)
     return
   end
   for _, step in ipairs(memory.open_steps(run.memory)) do
-    if not run.entered[step.key] then
+    if not run.entered[step.key] and not is_replaced(run, step.key) then
       local changes = {}
       for _, known in pairs(run.memory.changes) do
         if known.intent.step == step.key then

@@ -51,7 +51,7 @@ function M.add(step, name, args)
   end
   run.undo_known[id], run.undo_steps[step.key] = true, true
   run:plain("undo " .. name, args)
-  local entry = { id = id, step = step.key, name = name, args = args }
+  local entry = { id = id, step = step.key, name = name, args = args, seq = run.seq }
   run:record({ type = "undo", id = id, step = step.key, name = name, args = args })
   table.insert(run.undo, entry)
 end
@@ -74,6 +74,35 @@ function M.drop(run, which, status)
     if which(entry) then
       run:record({ type = "undo_end", id = entry.id, status = status })
       remove(run, entry)
+    end
+  end
+end
+
+--- Whether something was changed, in its step or inside it, since a compensation was recorded: a
+--- create that was refused because the object was there must not end in its delete.
+local function is_needed(run, entry)
+  for key, seq in pairs(run.touched) do
+    local inside = key == entry.step or key:sub(1, #entry.step + 1) == entry.step .. "/"
+    if inside and seq > entry.seq then
+      return true
+    end
+  end
+  return false
+end
+
+--- Takes out a compensation that has nothing to put back.
+local function leave_out(run, entry)
+  run:record({ type = "undo_end", id = entry.id, status = "ok", needed = false })
+  remove(run, entry)
+end
+
+--- Takes out the compensations that have nothing to put back.
+---@async
+---@param run plat.Run
+function M.prune(run)
+  for _, entry in ipairs(list.copy(run.undo)) do
+    if not is_needed(run, entry) then
+      leave_out(run, entry)
     end
   end
 end
@@ -105,7 +134,12 @@ end
 function M.since(run, mark)
   local count = 0
   while #run.undo > mark do
-    perform(run, run.undo[#run.undo])
+    local entry = run.undo[#run.undo]
+    if is_needed(run, entry) then
+      perform(run, entry)
+    else
+      leave_out(run, entry)
+    end
     count = count + 1
   end
   return count

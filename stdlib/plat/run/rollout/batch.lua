@@ -38,6 +38,10 @@ local function title_of(self, batch, base, name)
     local title = n == 1 and base or ("%s (attempt %d)"):format(base, n)
     local known = steps[batch.key .. "/" .. title]
     if not (known and known.rescued) or batch.failures[name] then
+      for i = 1, n - 1 do -- those before are done with: nobody need come to them again
+        local former = i == 1 and base or ("%s (attempt %d)"):format(base, i)
+        self.run.replaced[batch.key .. "/" .. former] = true
+      end
       return title
     end
     n = n + 1
