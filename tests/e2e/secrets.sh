@@ -196,13 +196,13 @@ expect "the sandbox is read again, and has it" 2 '' 'already exists'
 if [ "$(id -u)" -eq 0 ] && getent passwd nobody >/dev/null; then
     home=$(mktemp -d /tmp/platrun-nobody.XXXXXX) # $work may be below a folder of ours alone
     trap 'rm -rf "$work" "$home"' EXIT
-    cp "$platrun" "$home/platrun"
+    cp "$platrun" "$home/program"
     cp "$work/slow.lua" "$planted/token" "$home/"
     printf 'platrun:\n  secrets:\n    token: file:token\n' >"$home/inv.yaml"
     chmod 600 "$home/token"
     chown -R nobody "$home"
-    HOME=$home XDG_STATE_HOME=$home setpriv --reuid nobody --regid nogroup --clear-groups \
-        "$home/platrun" -i "$home/inv.yaml" "$home/slow.lua" \
+    HOME=$home XDG_STATE_HOME=$home XDG_CONFIG_HOME=$home setpriv --reuid nobody \
+        --regid nogroup --clear-groups "$home/program" -i "$home/inv.yaml" "$home/slow.lua" \
         >"$work/out" 2>"$work/err" </dev/null
     status=$? out=$(cat "$work/out") err=$(cat "$work/err")
     expect "another user's run with a secret works" 0 'ok=|changed='
