@@ -46,6 +46,7 @@ end
 function M.run(run, args)
   local cluster = run:cluster(args.cluster)
   local fleet = executors.open(cluster)
+  run:lock("dremio executors")
   local want = run:keep("executors wanted", function()
     local number, source = M.choose(args, cluster.dremio, time.now())
     run:must(number, source)
