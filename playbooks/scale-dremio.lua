@@ -46,7 +46,6 @@ end
 function M.run(run, args)
   local cluster = run:cluster(args.cluster)
   local fleet = executors.open(cluster)
-  run:lock("dremio executors")
   local want = run:keep("executors wanted", function()
     local number, source = M.choose(args, cluster.dremio, time.now())
     run:must(number, source)
@@ -56,6 +55,7 @@ function M.run(run, args)
   run:guard("coordinator is up", function()
     return fleet.api:status()
   end)
+  run:lock("dremio executors")
   local look = fleet:look(LEAVE)
   local plan = run:keep("plan", function() -- what decides which steps there are, also when resumed
     return { before = look.replicas, change = executors.compare(look, want) }

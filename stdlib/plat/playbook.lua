@@ -161,7 +161,7 @@ local function require_known(name)
 end
 
 --- What a playbook sees: everything but the two functions that can swallow a cancel, and the
---- primitives, which know nothing of plans.
+--- primitives, which know nothing of plans and reveal secrets; nor can it pass for a module of ours.
 local function environment()
   local env = {
     pcall = use_try("pcall"),
@@ -173,11 +173,16 @@ local function environment()
       return require_known(name)
     end,
   }
+  env._G = env
+  env.load = function(chunk, _, _, own)
+    return load(chunk, "=(load)", "t", own or env)
+  end
   return setmetatable(env, {
     __index = _G,
     __newindex = function(_, name)
       error(("assignment to the undefined variable '%s' (write `local %s`)"):format(name, name), 2)
     end,
+    __metatable = false,
   })
 end
 
@@ -188,6 +193,9 @@ function M.load(path)
   local text = read(path)
   if text:sub(1, 2) == "#!" then
     text = "--" .. text
+  end
+  if path:find("^plat/") then
+    path = "./" .. path -- names that begin so are those of the standard library
   end
   fault.add_source(path)
   local chunk, err = load(text, "@" .. path, "t", environment())

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2034,SC2154  # out, err, status and platrun belong to lib.sh
+# shellcheck disable=SC2034,SC2154,SC2317  # out, err, status and platrun belong to lib.sh
 # How runs end: exit status, undo as declared, and the story that `platrun runs show` tells.
 . "$(dirname "$0")/lib.sh"
 

@@ -237,7 +237,8 @@ return {
         .. "{tz: Mars, n: {days: mon}}\n",
       ['unknown key "need" %(did you mean "needs"'] = "  change_window: {need: 45m}\n",
       ["inv.yaml:2: freeze: expected a list"] = "  freeze: {from: 2026-12-18}\n",
-      ['inv.yaml:3: freeze: to: "null" is not a date'] = "  freeze:\n    - {to: , from: 2026-12-18}\n",
+      ['inv.yaml:3: freeze: to: "null" is not a date'] = "  freeze:\n"
+        .. "    - {to: , from: 2026-12-18}\n",
       ['freeze: unknown key "until"'] = "  freeze: [{until: 2026-12-18}]\n",
     }) do
       t.match(fault.text(t.fails("parse", load, t, lines)), want)

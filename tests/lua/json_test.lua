@@ -248,6 +248,7 @@ return {
     for i = 1, 4000 do
       kept[i] = json.decode('{"a":1,"b":{"c":"text","d":[1,2,3]}}')
     end
+    t.equal(#kept, 4000)
     t.ok(cycles < 40, cycles .. " cycles")
   end,
 }

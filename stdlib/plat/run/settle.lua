@@ -93,7 +93,9 @@ local function ask(run, change, step)
   end
   out.err(("step %q: nobody can tell whether this happened before the interruption:"):format(step))
   local answer = tty.read_line(
-    ("  %s\nDid it happen? yes, no (do it again), or anything else to stop: "):format(change.text)
+    out.redact(
+      ("  %s\nDid it happen? yes, no (do it again), or anything else to stop: "):format(change.text)
+    )
   )
   return ({ y = "done", yes = "done", n = "failed", no = "failed" })[(answer or ""):lower()]
 end
