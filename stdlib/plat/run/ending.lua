@@ -186,10 +186,24 @@ function M.finish(run, err)
   return result
 end
 
+--- Takes the locks of an earlier process again. When somebody else has one, nothing is undone.
+local function lock_again(run)
+  for name, record in pairs(run.memory.latest.lock) do
+    if record.state ~= "asked" then
+      local _, err = fault.try(run.lock, run, name, record.opts)
+      if err then
+        err.suspend = true
+        error(err, 0)
+      end
+    end
+  end
+end
+
 --- Goes on with the undo of a run whose process was killed in it, or whose undo failed.
 ---@async
 ---@param run plat.Run
 function M.go_on_undoing(run)
+  lock_again(run)
   local cause = run.memory.undoing.cause
   run.undo_exit = run.memory.undoing.exit
   error(fault.new(cause.kind, cause), 0)

@@ -77,19 +77,42 @@ local function same(entry, places)
   return not entry.released and last and mine and last.key == mine.key and last.kind == mine.kind
 end
 
---- Returns who we are. Ids of runs differ, and the same seed gives the same world: in a sandbox
---- the holder is named by its playbook and the time there; the journal keeps the name for a resume.
-local function holder_of(run, name, kind)
+--- Returns a function that records a state of the lock, with enough to take it again for an undo.
+local function recorder(run, name, kind, opts)
+  local cluster = cluster_of(run, opts)
+  local saved = {
+    cluster = cluster and cluster.name,
+    lease = opts.lease,
+    duration = opts.duration,
+  }
+  return function(state, holder)
+    run:record({
+      type = "lock",
+      name = name,
+      kind = kind,
+      state = state,
+      holder = holder,
+      opts = saved,
+    })
+  end
+end
+
+--- Returns who we are, and records it before anything is taken: who holds a lock must be able to
+--- go on. Ids of runs differ, and the same seed gives the same world: in a sandbox the holder is
+--- named by its playbook and the time there; the journal keeps the name for a resume.
+local function holder_of(run, name, remember)
   local me = lock.me(run)
-  if not (effect.sandbox() and run.journal) then
+  if not run.journal then
     return me
   end
   local before = run:recall("lock", name)
-  me.id = before and before.holder
-    or ("sandbox:%s-%s"):format(run.name, terms.micro(require("plat.time").now()))
-  me.run = me.id:match(":(.*)$")
+  if effect.sandbox() then
+    me.id = before and before.holder
+      or ("sandbox:%s-%s"):format(run.name, terms.micro(require("plat.time").now()))
+    me.run = me.id:match(":(.*)$")
+  end
   if not before then
-    run:record({ type = "lock", name = name, kind = kind, state = "asked", holder = me.id })
+    remember("asked", me.id)
     run:sync()
   end
   return me
@@ -119,11 +142,12 @@ return function(run, name, opts)
     end
   end
   local kind = #places > 0 and places[#places].kind or "file"
-  local me = holder_of(run, name, kind)
+  local remember = recorder(run, name, kind, opts)
+  local me = holder_of(run, name, remember)
   local entry = lock.take(name, places, me, {
     wait = opts.wait or (run.options or {}).lock_timeout or 0,
     on_state = function(state, err)
-      run:record({ type = "lock", name = name, kind = kind, state = state, holder = me.id })
+      remember(state, me.id)
       if state == "lost" then
         run.reporter:emit("lock", { name = name, state = "lost", reason = err.msg })
       end
