@@ -1,13 +1,16 @@
 """What a run left in the sandbox: the end state and the changes that were asked for."""
 
 import collections
+import itertools
 import json
+import os
 import re
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What controllers append to the names of what they make: the hash of a template, a chance suffix.
-MADE = re.compile(r"(?<=-)[bcdf-hj-np-tv-z2456789]{8,10}(-[bcdf-hj-np-tv-z2456789]{5})?(?=[\" ]|$)")
+MADE = re.compile(r"(?<=[\"-])[bcdf-hj-np-tv-z2456789]{8,10}(-[bcdf-hj-np-tv-z2456789]{5})?"
+                  r"(?=[\"\\ -]|$)")
 
 # Says nothing about the end: identity, history, and where chance has put something.
 DROP = {
@@ -16,8 +19,8 @@ DROP = {
     "lastUpdateTime", "lastProbeTime", "lastScaleTime", "collisionCount",
     "volume.kubernetes.io/selected-node",
 }
-NOT_COMPARED = {"events", "events.events.k8s.io", "leases.coordination.k8s.io", "endpoints",
-                "endpointslices.discovery.k8s.io", "nodes", "csinodes.storage.k8s.io"}
+NOT_COMPARED = {"events", "events.events.k8s.io", "endpoints", "endpointslices.discovery.k8s.io",
+                "nodes", "csinodes.storage.k8s.io"}
 
 READS = ("/apiv2/login", "/api/v3/sql")
 LEASES = "/apis/coordination.k8s.io/"
@@ -42,7 +45,10 @@ def end_state(path):
         models = json.load(file)["models"]
     state = []
     for kind, objects in models["kubernetes"]["objects"].items():
-        if kind not in NOT_COMPARED:
+        if kind == "leases.coordination.k8s.io":
+            state += ["lease %s: %s" % (name, o["spec"].get("holderIdentity") or "free")
+                      for name, o in objects.items()]
+        elif kind not in NOT_COMPARED:
             state += [_text(o) for o in objects.values()]
     state += ["dremio executor " + name for name in models["dremio"]["executors"]]
     return sorted(state)
@@ -55,8 +61,11 @@ def difference(want, got):
     if not missing and not extra:
         return None
     lines = ["the end state differs from that of an undisturbed run:"]
-    lines += ["  - " + text[:3000] for text in sorted(missing)[:3]]
-    lines += ["  + " + text[:3000] for text in sorted(extra)[:3]]
+    for before, after in itertools.zip_longest(sorted(missing)[:3], sorted(extra)[:3],
+                                               fillvalue=""):
+        at = max(0, len(os.path.commonprefix([before, after])) - 60)
+        lines += ["  - %s ... %s" % (before[:120], before[at:at + 300]),
+                  "  + %s ... %s" % (after[:120], after[at:at + 300])]
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ local M = {
   risk = "disruptive",
   args = {
     prepare = { type = "boolean", default = false, help = "only makes the settings" },
+    lock = { type = "boolean", default = false, help = "nobody else does so meanwhile" },
     fail = { type = "boolean", default = false, help = "fails after the restart" },
   },
   undo = {},
@@ -61,6 +62,9 @@ function M.run(run, args)
     return
   end
 
+  if args.lock then
+    run:lock("allocation")
+  end
   local before = run:keep("allocation before", function()
     return api:get("configmap", ns, SETTINGS).data.allocation
   end)
