@@ -76,7 +76,7 @@ local function restrict()
     return yield(...)
   end
   debug = { traceback = traceback } -- luacheck: ignore
-  dofile, loadfile, package = nil, nil, nil -- luacheck: ignore
+  dofile, loadfile = nil, nil -- luacheck: ignore
 end
 
 local function replace()

@@ -161,7 +161,7 @@ local function require_known(name)
 end
 
 --- What a playbook sees: everything but the two functions that can swallow a cancel, and the
---- primitives, which know nothing of plans and reveal secrets; nor can it pass for a module of ours.
+--- primitives, which know nothing of plans and reveal secrets; nor can it pass for one of ours.
 local function environment()
   local env = {
     pcall = use_try("pcall"),
@@ -178,7 +178,13 @@ local function environment()
     return load(chunk, "=(load)", "t", own or env)
   end
   return setmetatable(env, {
-    __index = _G,
+    __index = function(_, name)
+      local value = rawget(_G, name)
+      if value == nil or name == "package" then -- its `loaded` holds the primitives
+        error(("undefined variable '%s'"):format(name), 2)
+      end
+      return value
+    end,
     __newindex = function(_, name)
       error(("assignment to the undefined variable '%s' (write `local %s`)"):format(name, name), 2)
     end,
