@@ -115,6 +115,36 @@ class Scene:
         return world.wire_problem(self.want[1], made) or world.difference(self.want[0], state)
 
 
+class Approved(Scene):
+    """The run waits for an approval in the middle, wherever it is killed."""
+
+    def remember(self, place, ended):
+        problem, ended = self.settle(place, ended, None)
+        if problem:
+            raise RuntimeError(problem)
+        super().remember(place, ended)
+
+    def settle(self, place, ended, _written):
+        if ended.status != 3:
+            return "it does not wait for an approval: %s" % ended, None
+        place.must(["approve"])
+        return None, place.platrun(self.resume(place))
+
+
+class Resumed(Scene):
+    """A run that has waited and been approved: what is killed is the process that goes on with it."""
+
+    def set(self, path):
+        super().set(path)
+        ended = self.template.platrun(["run"] + self.words)
+        if ended.status != 3:
+            raise RuntimeError("it does not wait for an approval: %s" % ended)
+        self.template.must(["approve"])
+
+    def command(self, place):
+        return self.resume(place)
+
+
 class Served(Scene):
     """The same against platrun sandbox serve in another process, with quick clocks."""
 

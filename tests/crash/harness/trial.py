@@ -56,8 +56,11 @@ class Trial:
 
     def refused(self, place, end):
         """It was killed behind its end: nothing is left to go on with, unless to try anew."""
+        ended = Ended(end["exit"], "", "")
+        if ended.status == 3:
+            return self.scene.settle(place, ended, self.scene.written(place))
         if end.get("resumable"):
-            return None, Ended(end["exit"], "", "")
+            return None, ended
         ended = place.platrun(self.scene.resume(place))
         if ended.status != 64:
             return "the run had ended, and yet: %s" % ended, None
@@ -72,7 +75,8 @@ class Trial:
             ended = place.platrun(scene.resume(place))
             if ended.status != 64:
                 return "there is nothing to resume, and yet: %s" % ended, None
-            return None, place.platrun(scene.command(place))
+            ended = place.platrun(scene.command(place))
+            return scene.settle(place, ended, None) if ended.status == 3 else (None, ended)
         if records[-1]["type"] == "end":
             return self.refused(place, records[-1])
         for attempt in range(RESUMES):

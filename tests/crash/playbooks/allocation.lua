@@ -15,6 +15,7 @@ local M = {
   args = {
     prepare = { type = "boolean", default = false, help = "only makes the settings" },
     lock = { type = "boolean", default = false, help = "nobody else does so meanwhile" },
+    ask = { type = "boolean", default = false, help = "waits for an approval in the middle" },
     fail = { type = "boolean", default = false, help = "fails after the restart" },
   },
   undo = {},
@@ -75,6 +76,9 @@ function M.run(run, args)
     step:undo("allocation", { allocation = before })
     allocate(api, ns, "none")
   end)
+  if args.ask then
+    run:approve("restart")
+  end
   run:step("restart", function(step)
     step:undo("note", { name = "crash-note" })
     create(api, ns, "crash-note", { why = "restart" })
