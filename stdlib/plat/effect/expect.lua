@@ -2,6 +2,7 @@
 --- plan before it happens, the first one without a line is refused.
 
 local fault = require("plat.fault")
+local list = require("plat.list")
 local saved = require("plat.effect.saved")
 local stale = require("plat.effect.stale")
 
@@ -40,17 +41,25 @@ local function fits(line, change, args)
     and (line.class == "maybe" or stale.difference(line.args, args) == nil)
 end
 
---- Returns the line of a change. Within one strand of a step the order holds: what was only *maybe*
---- may be left out, what was certain may not.
+--- Whether a line has to wait for an earlier one: all but those of tasks beside the body, which may
+--- come in any order as long as they are about different objects.
+local function waits_for(line, earlier)
+  return not (line.beside and earlier.beside) or line.object == earlier.object
+end
+
+--- Returns the line of a change. The order within a step holds: what was only *maybe* may be left
+--- out, what was certain may not.
 local function find(entries, change, args)
-  local blocked = {} -- strands in which a certain line waits
+  local waiting = {}
   for _, entry in ipairs(entries) do
     local line = entry.line
-    if not entry.done and not blocked[line.strand] then
-      if fits(line, change, args) then
-        return entry
-      end
-      blocked[line.strand] = line.sure
+    if not entry.done and fits(line, change, args) then
+      local blocked = list.find(waiting, function(earlier)
+        return waits_for(line, earlier)
+      end)
+      return not blocked and entry or nil
+    elseif not entry.done and line.sure then
+      waiting[#waiting + 1] = line
     end
   end
 end

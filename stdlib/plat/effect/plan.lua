@@ -15,7 +15,7 @@ local M = {}
 ---@field class "will"|"maybe"|"opaque" surely so; perhaps; something, nobody can say what
 ---@field sure boolean whether the run surely comes to it, also to what is opaque
 ---@field change plat.Change
----@field strand integer which task of the run plans it: lines of one strand keep their order
+---@field beside? boolean by a task beside the step's body: its place among such lines means nothing
 ---@field diff? table[] `{ path=, before=, after= }`
 
 ---@class plat.Plan
@@ -39,7 +39,7 @@ function M.new(on_line, on_wait)
     touched = {}, -- place -> the changes that are planned there
     guessed = {}, -- keys of steps whose bodies go on with a value that their author made up
     glances = setmetatable({}, { __mode = "k" }), -- tasks that only look at what is there now
-    strands = setmetatable({}, { __mode = "k" }),
+    bodies = {}, -- the task that runs the body of a step, by its key
     on_line = on_line,
     on_wait = on_wait,
   }, Plan)
@@ -73,6 +73,7 @@ end
 ---@param step { key: string, title: string, no_return: boolean? }
 function Plan:step(step)
   table.insert(self.steps, { key = step.key, title = step.title, no_return = step.no_return })
+  self.bodies[step.key] = prim.current()
 end
 
 --- A step has given its value back: if the value rests on a guess, so does all that follows.
@@ -94,15 +95,6 @@ local function is_guess(self, key)
 end
 
 -- ---- changes ----
-
-local function strand_of(self)
-  local current = prim.current()
-  if not self.strands[current] then
-    self.strand_count = (self.strand_count or 0) + 1
-    self.strands[current] = self.strand_count
-  end
-  return self.strands[current]
-end
 
 --- Remembers what a change leaves behind for later reads.
 local function leave_mark(self, change, resp, bounded)
@@ -144,7 +136,7 @@ function Plan:change(change)
     class = not (resp or bounded) and "opaque" or sure and "will" or "maybe",
     sure = sure,
     change = change,
-    strand = strand_of(self),
+    beside = self.bodies[change.step] ~= prim.current() or nil,
     diff = resp and change.diff and change.diff(resp) or nil,
   }
   table.insert(self.lines, line)
@@ -214,7 +206,7 @@ function Plan:read(req, resp)
     if overlay.target == req.target then
       local seen, why = overlay.fn(req, resp, lost ~= nil)
       if not seen then
-        lost = why or "which the plan changes"
+        lost = lost or why or "which the plan changes"
       elseif seen ~= resp then
         resp, lost = seen, nil
       end

@@ -26,7 +26,7 @@ local OPTIONS = { "inventory", "config", "sandbox", "forks", "override", "reason
 ---@class plat.SavedLine
 ---@field class "will"|"maybe"|"opaque"
 ---@field sure boolean whether its step surely comes to it
----@field strand integer lines of one strand of a step keep their order
+---@field beside? boolean its place among other such lines of the step means nothing
 ---@field key string
 ---@field step string
 ---@field op string
@@ -80,7 +80,7 @@ end
 local function lines_of(plan)
   return list.map(plan.lines, function(line)
     local data = change_data(line.change)
-    data.class, data.sure, data.strand = line.class, line.sure, line.strand
+    data.class, data.sure, data.beside = line.class, line.sure, line.beside
     data.diff = line.diff and json.array(line.diff) or nil
     return data
   end)

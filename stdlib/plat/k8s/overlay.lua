@@ -35,15 +35,28 @@ local DERIVED = {
   HorizontalPodAutoscaler = "replicasets pods endpoints endpointslices events",
 }
 
+--- An answer whose text is made when somebody asks for it: overlays hand the value on.
+local LAZY = {
+  __index = function(resp, field)
+    if field == "body" then
+      resp.body = json.encode(resp.value)
+      return resp.body
+    end
+  end,
+}
+
 local function answer(resp, status, value)
-  local copy = list.copy(resp)
-  copy.status, copy.body = status, json.encode(value)
+  local copy = list.merge(resp)
+  copy.status, copy.value, copy.body = status, value, nil
   copy.headers = { ["content-type"] = "application/json" }
-  return copy
+  return setmetatable(copy, LAZY)
 end
 
 local function decoded(resp)
-  return resp.status == 200 and resp.body and json.decode(resp.body) or nil
+  if resp.status ~= 200 then
+    return nil
+  end
+  return resp.value or resp.body and json.decode(resp.body) or nil
 end
 
 local function not_found(resp, name)
@@ -181,22 +194,28 @@ end
 
 -- ---- consequences ----
 
---- Returns whether a path reads what the cluster makes of a change, and nobody knows when.
-local function is_derived(path, what)
-  local plural = path:match("/([%w]+)$")
-  local ns, of = path:match("/namespaces/([^/]+)/([%w]+)")
+--- Whether a read shows the workload that an autoscaler scales.
+local function shows(path, resp, workload)
+  if path == workload.collection or path == workload.everywhere then
+    local doc = decoded(resp)
+    return list.find(doc and doc.items or {}, function(item)
+      return is_it(item, workload)
+    end) ~= nil
+  end
+  return (path .. "/"):find(workload.object .. "/", 1, true) == 1
+end
+
+--- Returns whether a read shows what the cluster makes of a change, and nobody knows when.
+local function is_derived(path, resp, what)
+  local ns, plural = path:match("/namespaces/([^/]+)/([%w]+)")
   if what.kind == "Namespace" then
     return ns ~= nil and ns == what.name
+  elseif what.governs and shows(path, resp, what.governs) then
+    return true
   end
   local words = " " .. (DERIVED[what.kind] or "") .. " "
-  local wanted = of or plural
-  local workload = what.governs -- that an autoscaler scales
-  if workload and (path == workload.collection or path == workload.everywhere) then
-    return true
-  elseif workload and (path .. "/"):find(workload.object .. "/", 1, true) == 1 then
-    return true
-  end
-  return (not ns or ns == what.ns) and words:find(" " .. (wanted or "?") .. " ", 1, true) ~= nil
+  local wanted = plural or path:match("/([%w]+)$") or "?"
+  return (not ns or ns == what.ns) and words:find(" " .. wanted .. " ", 1, true) ~= nil
 end
 
 ---@class plat.k8s.Planned what a planned change is about
@@ -248,7 +267,7 @@ function M.new(what, update)
       return in_scale(resp, what, update, lost)
     elseif what.object and path:sub(1, #what.object + 1) == what.object .. "/" then
       return below(resp, what, update)
-    elseif what.moves and is_derived(path, what) then
+    elseif what.moves and is_derived(path, resp, what) then
       return nil, "which follows from what the plan changes"
     end
     return resp

@@ -332,11 +332,12 @@ local COUNTS = {
 }
 
 --- Returns a workload as it is when all its replicas are ready; nil for what nobody can foresee.
+---@param kind string
 ---@param object? table
 ---@return table?
-function M.settled(object)
-  local counts = object and COUNTS[object.kind]
-  if not counts then
+function M.settled(kind, object)
+  local counts = COUNTS[kind]
+  if not object or not counts then
     return nil
   end
   local status = type(object.status) == "table" and object.status or {}

@@ -241,7 +241,7 @@ local function foreseen(self, now)
   elseif now and self.read(now).ready then
     return now
   end
-  return self.goal == "ready" and predict.settled(now) or nil
+  return self.goal == "ready" and predict.settled(self.res.kind, now) or nil
 end
 
 local function plan(self)
