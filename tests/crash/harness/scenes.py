@@ -132,7 +132,7 @@ class Approved(Scene):
 
 
 class Resumed(Scene):
-    """A run that has waited and been approved: what is killed is the process that goes on with it."""
+    """A run that has waited and been approved: the process that goes on with it is killed."""
 
     def set(self, path):
         super().set(path)

@@ -9,7 +9,7 @@ import re
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What controllers append to the names of what they make: the hash of a template, a chance suffix.
-MADE = re.compile(r"(?<=[\"-])[bcdf-hj-np-tv-z2456789]{8,10}(-[bcdf-hj-np-tv-z2456789]{5})?"
+MADE = re.compile(r"(?<=[\"-])[bcdf-hj-np-tv-z2456789]{4,10}(-[bcdf-hj-np-tv-z2456789]{5})?"
                   r"(?=[\"\\ -]|$)")
 
 # Says nothing about the end: identity, history, and where chance has put something.
