@@ -20,6 +20,13 @@ local function changes(entries)
   end)
 end
 
+--- Leaves out the leases by which runs lock what they work on.
+local function without_locks(entries)
+  return list.where(entries, function(entry)
+    return (entry.objectRef or {}).resource ~= "leases"
+  end)
+end
+
 local function streams(entries)
   return list.where(entries, function(entry)
     return list.contains(STREAMS, (entry.objectRef or {}).subresource)
@@ -49,7 +56,7 @@ return {
     scene:mark()
     local again = scene:scale({ "executors=4" })
     succeeds(t, again, "again")
-    t.equal(objects(changes(scene:audit())), {}, "a second run changes nothing")
+    t.equal(objects(changes(without_locks(scene:audit()))), {}, "a second run changes nothing")
 
     scene:look()
     scene.history, scene.left = { 4 }, {}
@@ -81,7 +88,7 @@ return {
     t.equal(scene:replicas(), 3)
     local hpa = scene:get("horizontalpodautoscaler/dremio-executor")
     t.ok(hpa.spec.minReplicas <= 3 and hpa.spec.maxReplicas >= 3, "3 is within the bounds")
-    local touched = objects(changes(scene:audit()))
+    local touched = objects(changes(without_locks(scene:audit())))
     t.ok(#touched > 0, "the audit log shows the change")
     for _, object in ipairs(touched) do
       t.match(object, "horizontalpodautoscalers", "changed")
