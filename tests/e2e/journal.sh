@@ -238,17 +238,17 @@ bare limited
 full "a limit"
 gone_on "a limit"
 
-if [ "$(id -u)" -eq 0 ] && [ "${CI-}${REAL-}" != '' ]; then
-    rm -rf "$runs" "$work/lines"
-    mkdir "$runs"
-    mount -t tmpfs -o size=128k tmpfs "$runs"
+rm -rf "$runs" "$work/lines"
+mkdir "$runs"
+if [ "$(id -u)" -eq 0 ] && [ "${CI-}${REAL-}" != '' ] &&
+    mount -t tmpfs -o size=128k tmpfs "$runs" 2>/dev/null; then
     bare "$platrun" lines.lua file="$work/lines"
     full "a full disk"
     mount -o remount,size=1m "$runs"
     gone_on "a full disk"
     umount "$runs"
 else
-    result "a full disk # SKIP it mounts a tmpfs: as root, with REAL=1" ''
+    result "a full disk # SKIP it mounts a tmpfs: as root that may, with REAL=1" ''
 fi
 
 # ---- what the run began with has changed ----
