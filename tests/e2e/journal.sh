@@ -22,7 +22,7 @@ local M = {
   args = {
     prefix = { type = "string", default = "a" },
     twice = { type = "boolean", default = false, help = "two steps with one title at once" },
-    value = { type = "string", default = "", help = "what a step returns: plain, function" },
+    value = { type = "string", default = "", help = "function: a step returns one" },
   },
 }
 
@@ -44,13 +44,14 @@ function M.run(run, args)
   end)
   run:step("second", { returns = true }, function()
     make("second")
-    return ({ [""] = 1, plain = { 1, "2", { three = true } }, ["function"] = { print } })[args.value]
+    return args.value == "function" and { print } or { 1, "2", { three = true } }
   end)
   run:step("first", function() -- the same title again: another step
     make("third")
   end)
   if args.twice then
-    run:each("at once", { { name = "x", n = 1 }, { name = "x", n = 2 } }, { limit = 2 }, function(item)
+    local items = { { name = "x", n = 1 }, { name = "x", n = 2 } }
+    run:each("at once", items, { limit = 2 }, function(item)
       make("once-" .. item.n)
     end)
   end

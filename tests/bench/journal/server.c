@@ -1,6 +1,6 @@
-/* server MILLISECONDS: answers every request on up to 128 connections with 200 and two bytes, so long
- * after it came; prints its port.  A request is whole when its body, one "." long, is there.  Ends
- * when stdin does. */
+/* server MILLISECONDS: answers every request on up to 128 connections with 200 and two bytes, so
+ * long after it came; prints its port.  A request is whole when its body, one "." long, is there.
+ * Ends when stdin does. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
