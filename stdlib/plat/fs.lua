@@ -3,6 +3,7 @@
 local check = require("plat.check")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
+local files = require("plat.effect.files")
 local fs = require("prim.fs")
 local secret = require("plat.env").lazy("plat.secret")
 
@@ -38,6 +39,24 @@ local function must(op, path, value, err)
   return fault.must({ op = op, object = path }, value, err)
 end
 
+--- Returns what a plan makes of a path: an entry, false where it removes it, nil otherwise; and how
+--- the files look then. Ends the body where nobody knows.
+local function planned(path)
+  local plan = effect.plan()
+  if plan then
+    plan:before_read({ target = "localhost", object = path })
+    local view = files.of(plan)
+    return view:look(path), view
+  end
+end
+
+local function absent(op, path)
+  fault.raise("io", { op = op, object = path }, {
+    code = ENOENT,
+    msg = "no such file or directory (the plan removes it)",
+  })
+end
+
 -- ---- reads ----
 
 --- Returns the content of a file.
@@ -45,6 +64,12 @@ end
 ---@param opts? { max?: string|integer }
 ---@return string
 function M.read(path, opts)
+  local entry, view = planned(path)
+  if entry == false then
+    absent("fs.read", path)
+  elseif entry and entry.type == "file" then
+    return view:content(path, entry)
+  end
   return must("fs.read", path, fs.read(path, { max = READ(opts).max }))
 end
 
@@ -53,6 +78,12 @@ end
 ---@param opts? { follow?: boolean } follow: links, default true
 ---@return prim.fs.Stat?
 function M.stat(path, opts)
+  local entry, view = planned(path)
+  if entry == false then
+    return nil
+  elseif entry then
+    return view:stat(path, entry)
+  end
   local st, err = fs.stat(path, opts)
   if not st and err.code == ENOENT then
     return nil
@@ -71,7 +102,12 @@ end
 ---@param path string
 ---@return string[]
 function M.list(path)
-  return must("fs.list", path, fs.list(path))
+  local entry, view = planned(path)
+  if entry == false then
+    absent("fs.list", path)
+  end
+  local names = entry and {} or must("fs.list", path, fs.list(path))
+  return view and view:names(path, names) or names
 end
 
 --- Returns the absolute path without links.
@@ -83,8 +119,15 @@ end
 
 -- ---- changes ----
 
-local function change(op, path, description, perform)
-  return effect.file({
+--- Nobody but the view of the plan answers for files that it changes.
+local function same(_, resp)
+  return resp
+end
+
+local function change(op, path, description, perform, after)
+  local plan = effect.plan()
+  description.overlay = same
+  local result = effect.file({
     op = op,
     path = path,
     object = path,
@@ -93,6 +136,10 @@ local function change(op, path, description, perform)
       return must(op, path, perform(raw))
     end,
   })
+  if plan then
+    after(files.of(plan))
+  end
+  return result
 end
 
 local function always()
@@ -101,7 +148,15 @@ end
 
 --- Describes a file for a plan's difference, without its content.
 local function outline(st)
-  return st and ("%s, %d bytes, mode %04o"):format(st.type, st.size, st.mode) or "absent"
+  local mode = st and rawget(st, "mode") -- a plan may not know it
+  local size = st and rawget(st, "size")
+  return st
+      and ("%s%s%s"):format(
+        st.type,
+        size and (", %d bytes"):format(size) or "",
+        mode and (", mode %04o"):format(mode) or ""
+      )
+    or "absent"
 end
 
 --- Says of a content what may be known of it: its size, and what tells it from others.
@@ -140,10 +195,14 @@ function M.write(path, content, opts)
     recovery = "repeatable",
     predict = always,
     diff = function()
-      return { { path, outline(before), "file, " .. what } }
+      return { { path = path, before = outline(before), after = "file, " .. what } }
     end,
   }, function(raw)
     return raw.write(path, content, { mode = mode, atomic = true, sync = true })
+  end, function(view)
+    local keeps = before and rawget(before, "mode") or nil
+    local text = not secret.is(content) and content or nil
+    view:put(path, { type = "file", content = text, mode = mode or keeps })
   end)
 end
 
@@ -153,6 +212,7 @@ end
 ---@param content string|plat.Secret
 ---@return boolean changed
 function M.append(path, content)
+  local old = effect.plan() and M.exists(path) and M.read(path) or ""
   local what, args = describe(content)
   local hidden, before = secret.is(content), M.stat(path)
   args.path = path
@@ -164,6 +224,13 @@ function M.append(path, content)
   }, function(raw)
     local mode = hidden and not before and tonumber("600", 8) or nil
     return raw.write(path, content, { append = true, sync = true, mode = mode })
+  end, function(view)
+    local keeps = before and rawget(before, "mode") or hidden and tonumber("600", 8) or nil
+    view:put(path, {
+      type = "file",
+      content = not hidden and old .. content or nil,
+      mode = keeps,
+    })
   end)
 end
 
@@ -184,10 +251,12 @@ function M.mkdir(path, opts)
     recovery = "repeatable",
     predict = always,
     diff = function()
-      return { { path, outline(before), "directory" } }
+      return { { path = path, before = outline(before), after = "directory" } }
     end,
   }, function(raw)
     return raw.mkdir(path, { mode = mode, parents = true })
+  end, function(view)
+    view:put(path, { type = "directory", mode = mode })
   end)
 end
 
@@ -208,7 +277,7 @@ function M.remove(path, opts)
     recovery = "repeatable",
     predict = always,
     diff = function()
-      return { { path, outline(before), "absent" } }
+      return { { path = path, before = outline(before), after = "absent" } }
     end,
   }, function(raw)
     local ok, err = raw.remove(path, { recursive = recursive })
@@ -216,6 +285,8 @@ function M.remove(path, opts)
       return true -- somebody else was faster
     end
     return ok, err
+  end, function(view)
+    view:put(path, false)
   end)
 end
 
@@ -225,6 +296,8 @@ end
 ---@param to string
 ---@return boolean changed
 function M.rename(from, to)
+  local moved = effect.plan() and M.stat(from) or nil
+  local content = moved and moved.type == "file" and M.read(from) or nil
   return change("fs.rename", from, {
     text = ("rename %s to %s"):format(from, to),
     args = { from = from, to = to },
@@ -232,6 +305,12 @@ function M.rename(from, to)
     predict = always,
   }, function(raw)
     return raw.rename(from, to)
+  end, function(view)
+    if not content then -- a directory, and all that is in it
+      effect.plan():cut(("what follows depends on what is in %s"):format(to))
+    end
+    view:put(from, false)
+    view:put(to, { type = "file", content = content, mode = rawget(moved, "mode") })
   end)
 end
 

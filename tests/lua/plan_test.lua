@@ -197,7 +197,7 @@ return {
     t.equal(object.data, { a = "1", b = "2" }, "the object itself")
     local ops = json.decode([[ [{"op":"test","path":"/data/a","value":"1"},
       {"op":"add","path":"/list/-","value":3}, {"op":"remove","path":"/list/0"},
-      {"op":"replace","path":"/data/a","value":"x"}, 
+      {"op":"replace","path":"/data/a","value":"x"},
       {"op":"move","from":"/data/b","path":"/data/z"},
       {"op":"copy","from":"/data/z","path":"/data/y~1y"}] ]])
     local patched = compose.patched(object, ops, "json")

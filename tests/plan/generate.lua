@@ -9,7 +9,8 @@ local Maker = {}
 Maker.__index = Maker
 
 local HEAD = [[
-local dremio, http, k8s, task = ...
+local dremio, http, k8s, task, DIR = ...
+local fs = require("plat.fs")
 local NS = "data-platform"
 local api = k8s.connect({ server = "https://kubernetes.sandbox", name = "sandbox" })
 local coordinator = dremio.connect({

@@ -23,13 +23,15 @@ local PLAYBOOKS = tonumber(sys.getenv("PLAN_COUNT")) or 600
 local FIRST = tonumber(sys.getenv("PLAN_SEED")) or 1
 local COVERAGE = 0.9 -- of the changes that were made
 
+local DIR = assert(fs.mkdtemp("/tmp/platrun-plan-"))
+
 local function load_playbook(seed)
   local text = generate.text(seed)
   local chunk, err = load(text, "@seed-" .. seed)
   if not chunk then
     error(err .. "\n" .. text)
   end
-  return chunk(dremio, http, k8s, task), text
+  return chunk(dremio, http, k8s, task, DIR), text
 end
 
 --- The saved form of a plan, as far as the expectation of a run needs it.
@@ -49,6 +51,9 @@ end
 --- Plans and runs one playbook; returns what is wrong, and the counts.
 local function try_one(seed)
   local playbook, text = load_playbook(seed)
+  fs.remove(DIR, { recursive = true })
+  assert(fs.mkdir(DIR))
+  assert(fs.write(DIR .. "/b", "3"))
   local planned = world.play(playbook, { planning = true })
   local whole = #planned.plan.open == 0 and not planned.err
   local done = world.play(playbook, {
@@ -79,9 +84,14 @@ local function story(seed, problems, play)
   return table.concat(lines, "\n")
 end
 
+local function clean_up()
+  fs.remove(DIR, { recursive = true })
+end
+
 local tests = {}
 
 tests["generated playbooks do what their plans say"] = function(t)
+  t.defer(clean_up)
   local total = { will = 0, maybe = 0, opaque = 0, open = 0 }
   local tried, idle, ended, failed = 0, 0, 0, 0
   for seed = FIRST, FIRST + PLAYBOOKS - 1 do
@@ -128,6 +138,7 @@ local MUTANT_TRIES = 400
 --- With a broken predictor some playbook gives it away.
 for name, mutate in pairs(mutants) do
   tests["a broken predictor is noticed: " .. name] = function(t)
+    t.defer(clean_up)
     local restore = mutate()
     t.defer(restore)
     local total, all, caught = 0, 0, nil

@@ -1,4 +1,5 @@
 --- Predictors that are wrong, one at a time. Each mutant breaks one and returns what mends it.
+local files = require("plat.effect.files")
 local json = require("plat.json")
 local list = require("plat.list")
 local overlay = require("plat.k8s.overlay")
@@ -154,6 +155,13 @@ M["early ends are not told"] = function()
       assert(not ok)
       error(err, 0)
     end
+  end)
+end
+
+M["files are not seen"] = function()
+  local view = getmetatable(files.of({}))
+  return replace(view, "put", function()
+    return function() end
   end)
 end
 

@@ -265,6 +265,32 @@ risky(4, function(g)
   g:number("%s.code", code)
 end)
 
+-- ---- files ----
+
+part(50, function(g)
+  local path = ('DIR .. "/%s"'):format(g:one({ "a", "b", "sub/c" }))
+  local what = g:pick(5)
+  if what == 1 then
+    g:line('fs.mkdir(DIR .. "/sub")')
+    g:line('fs.write(DIR .. "/sub/c", tostring(%s))', g:value())
+  elseif what == 2 then
+    g:block(("if fs.exists(%s) then"):format(path), function()
+      g:line("fs.remove(%s)", path)
+    end)
+  elseif what == 3 then
+    g:block('if fs.exists(DIR .. "/a") then', function()
+      g:line('fs.append(DIR .. "/a", "1")')
+      g:line('fs.rename(DIR .. "/a", DIR .. "/b")')
+    end)
+  else
+    g:line('fs.write(DIR .. "/%s", tostring(%s))', g:one({ "a", "b" }), g:value())
+  end
+  g:number('tonumber(fs.exists(DIR .. "/b") and fs.read(DIR .. "/b") or 0) %% 100')
+  if g:chance(30) then
+    g:number("#fs.list(DIR)")
+  end
+end, true)
+
 -- ---- control flow ----
 
 part(140, function(g)
