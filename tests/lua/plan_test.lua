@@ -244,6 +244,25 @@ return {
     t.fails("the plan does not have it", e.change, e, change("s", "b"))
   end,
 
+  ["a later process of the run is held to what is left of the plan"] = function(t)
+    local lines = { line("s", "a"), line("s", "b"), line("t", "c") }
+    local function intent(n, step, object, outcome)
+      local c = list.merge(change(step, object), { n = n, key = step .. object })
+      return { intent = c, outcome = outcome and { outcome = outcome } }
+    end
+    local e = expecting(lines)
+    e:resume({
+      x = intent(9, "s", "b"), -- nobody knows what came of it
+      y = intent(5, "s", "a", "done"),
+      z = intent(7, "s", "b", "failed"),
+    })
+    e:change(list.merge(change("s", "b"), { key = "sb" })) -- settled by doing it again
+    t.fails("the run did not set c", e.finish, e)
+    t.fails("not as planned", e.change, e, list.merge(change("s", "a"), { key = "other" }))
+    e:change(change("t", "c"))
+    e:finish()
+  end,
+
   ["tasks beside a body may come in any order, but not at one object"] = function(t)
     local beside = { beside = true }
     local e = expecting({

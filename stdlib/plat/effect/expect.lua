@@ -18,7 +18,14 @@ Expect.__index = Expect
 ---@param doc table see plat.effect.saved
 ---@return plat.Expect
 function M.new(doc)
-  local self = setmetatable({ steps = {}, taken = {}, kept = {}, open = doc.open }, Expect)
+  local self = setmetatable({
+    doc = doc,
+    steps = {},
+    taken = {}, -- by key of a change: its line
+    earlier = {}, -- keys of what an earlier process began; it may be settled by doing it again
+    kept = {},
+    open = doc.open,
+  }, Expect)
   for _, line in ipairs(doc.lines) do
     self.steps[line.step] = self.steps[line.step] or {}
     table.insert(self.steps[line.step], { line = line, done = false })
@@ -92,7 +99,7 @@ end
 --- belongs to it and is not in the plan.
 ---@param change plat.Change
 function Expect:change(change)
-  if change.step:find("^undo:") then
+  if change.step:find("^undo:") or self.earlier[change.key] then
     return
   end
   local entries = self.steps[change.step] or {}
@@ -108,6 +115,21 @@ function Expect:change(change)
   end
   entry.done = true
   self.taken[change.key] = entry
+end
+
+--- Takes the lines of what an earlier process of the run did.
+---@param known table<string, table> plat.run.Memory.changes
+function Expect:resume(known)
+  local changes = {}
+  for _, change in pairs(known) do
+    if not change.outcome or change.outcome.outcome ~= "failed" then
+      changes[#changes + 1] = change.intent
+    end
+  end
+  for _, intent in ipairs(list.sort_by(changes, "n")) do
+    self:change(intent)
+    self.earlier[intent.key] = true
+  end
 end
 
 --- A change surely did not happen: its line may be taken again, by a second attempt.

@@ -202,7 +202,13 @@ function M.resume(id, opts, said, args)
     if header.version ~= sys.version() then
       out.warn(("run %s was begun by platrun %s"):format(id, header.version))
     end
+    local expect
+    if header.plan then
+      expect = require("plat.effect.expect").new(header.plan)
+      expect:resume(m.changes)
+    end
     return {
+      expect = expect,
       playbook = playbook,
       args = header.args,
       opts = merge_options(header.options, opts),

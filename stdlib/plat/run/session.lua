@@ -309,6 +309,7 @@ local function header(spec, inventory, world)
     cwd = sys.cwd(),
     version = sys.version(),
     sandbox = world ~= nil,
+    plan = spec.expect and spec.expect.doc or nil,
     options = {
       inventory = opts.inventory and paths or nil,
       config = absolute(opts.config),

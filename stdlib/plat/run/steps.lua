@@ -223,8 +223,8 @@ function M.step(self, title, opts, fn)
     error(err, 0)
   elseif opts.returns then
     err.plan_end = nil
-    fault.raise(
-      "refused",
+    fault.raise( -- as a cancel, so that nothing on its way swallows it
+      "cancelled",
       { op = "plan" },
       { msg = ("what follows depends on the step %q"):format(title), plan_stop = true }
     )
