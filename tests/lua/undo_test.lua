@@ -293,4 +293,26 @@ return {
     t.equal(process(s, playbook).exit, 0)
     t.equal(#s.world.log, 4)
   end,
+  ["cancelled while the intent is written: it surely did not happen"] = function(t)
+    local s = scene(t)
+    local playbook = {
+      run = function(r)
+        function r.sync()
+          fault.raise("cancelled", {}, { msg = "stopped" })
+        end
+        r:step("set", function()
+          put("/a", "1", "unknowable")
+        end)
+      end,
+    }
+    local result = process(s, playbook)
+    t.equal({ result.exit, s.run.changes, s.world.log }, { 2, 0, {} })
+    playbook.run = function(r)
+      r:step("set", function()
+        put("/a", "1", "unknowable")
+      end)
+    end
+    result = process(s, playbook)
+    t.equal({ result.exit, s.world.log }, { 0, { "PUT /a 1" } })
+  end,
 }

@@ -76,7 +76,11 @@ local function intent(run, change)
   local record = change_data(change)
   record.type = "intent"
   run:record(record)
-  run:sync()
+  local ok, err = xpcall(run.sync, fault.from_handler, run)
+  if not ok then -- cancelled while it waited for the disk: nothing was sent
+    fault.try(run.record, run, { type = "outcome", key = change.key, outcome = "failed" })
+    error(err, 0)
+  end
   count(step, 1)
   run.reporter:emit(
     "change",
