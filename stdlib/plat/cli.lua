@@ -111,6 +111,28 @@ local function from_environment(opts, flags, by)
   end
 end
 
+--- Parses the command line of a command that tells of a run: sets up the output and answers
+--- `--help`.
+---@param argv string[]
+---@param flags plat.cli.Flag[]
+---@param form string "platrun resume [RUN] [flags]"
+---@param max? integer how many other arguments there may be
+---@return table? opts nil when the help was what was asked for
+---@return string[] words
+function M.start(argv, flags, form, max)
+  local opts, words = M.parse(argv, flags, max)
+  local out = require("plat.out")
+  out.setup({
+    verbosity = opts.quiet and -1 or opts.verbose or 0,
+    format = opts.output or "text",
+  })
+  if opts.help then
+    out.line("usage: " .. form .. "\n\n" .. table.concat(M.help(flags), "\n"))
+    return nil, words
+  end
+  return opts, words
+end
+
 --- Parses a command line. Flags may stand anywhere; `--` ends them. Flags that are not given come
 --- from PLATRUN_<FLAG>.
 ---@param argv string[]

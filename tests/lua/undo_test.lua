@@ -6,16 +6,19 @@ local task = require("plat.task")
 
 local scene, process, put, get = help.scene, help.process, help.put, help.get
 
+--- Compensations that put a value back.
+local SET = {
+  set = function(_, args)
+    put(args.path, args.value)
+  end,
+}
+
 return {
   ["compensations: newest first, exit 8, and nothing to resume"] = function(t)
     local s = scene(t)
     local playbook
     playbook = {
-      undo = {
-        set = function(_, args)
-          put(args.path, args.value)
-        end,
-      },
+      undo = SET,
       run = function(r)
         for _, name in ipairs({ "a", "b" }) do
           r:step("set " .. name, function(step)
@@ -72,11 +75,7 @@ return {
       end)
     end
     local playbook = {
-      undo = {
-        set = function(_, args)
-          put(args.path, args.value)
-        end,
-      },
+      undo = SET,
       run = function(r)
         set(r, "a")
         r:step("leap", { no_return = true }, function()
@@ -96,11 +95,7 @@ return {
   ["a step without compensation: 2, and it is named"] = function(t)
     local s = scene(t)
     local playbook = {
-      undo = {
-        set = function(_, args)
-          put(args.path, args.value)
-        end,
-      },
+      undo = SET,
       run = function(r)
         r:step("outer", function(step)
           step:undo("set", { path = "/a", value = "old" })
@@ -121,11 +116,7 @@ return {
   ["an unknown outcome stops the undo, and a resume asks"] = function(t)
     local s = scene(t)
     local playbook = {
-      undo = {
-        set = function(_, args)
-          put(args.path, args.value)
-        end,
-      },
+      undo = SET,
       run = function(r)
         r:step("set", function(step)
           step:undo("set", { path = "/a", value = "old" })
@@ -176,11 +167,7 @@ return {
   ["what was refused has nothing to undo, what came after it has"] = function(t)
     local s = scene(t)
     local playbook = {
-      undo = {
-        set = function(_, args)
-          put(args.path, args.value)
-        end,
-      },
+      undo = SET,
       run = function(r)
         r:step("one", function(step)
           step:undo("set", { path = "/one", value = "old" })

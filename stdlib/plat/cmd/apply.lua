@@ -185,13 +185,8 @@ return {
   summary = "perform a saved plan, and nothing else",
   usage = USAGE,
   run = function(argv)
-    local opts, words = cli.parse(argv, flags(), 1)
-    out.setup({
-      verbosity = opts.quiet and -1 or opts.verbose or 0,
-      format = opts.output or "text",
-    })
-    if opts.help then
-      out.line("usage: " .. USAGE .. "\n\n" .. table.concat(cli.help(flags()), "\n"))
+    local opts, words = cli.start(argv, flags(), USAGE, 1)
+    if not opts then
       return 0
     elseif not words[1] then
       fault.raise("usage", nil, { msg = "which plan?", hint = USAGE, where = "" })
