@@ -18,6 +18,7 @@ local ROOM = 64 * 1024 -- bytes that are reserved at a time
 local OUTCOME = 24 * 1024 -- bytes that are free behind each intent, for what came of it
 
 M.dir, M.ids, M.find, M.verify = files.dir, files.ids, files.find, files.verify
+M.names, M.is_id = files.names, files.is_id
 M.summary, M.running, M.SCHEMA = files.summary, files.running, files.SCHEMA
 M.glance = files.glance
 

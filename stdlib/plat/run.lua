@@ -65,7 +65,6 @@ function M.new(opts)
     journal = opts.journal,
     memory = memory,
     expect = opts.expect, -- a saved plan
-    user = sys.user(),
     steps = 0, -- entered
     changes = memory and memory.performed or 0, -- performed, or under way
     kept = memory and list.copy(memory.kept) or {}, -- records
@@ -92,6 +91,12 @@ function M.new(opts)
     run.touched, run.undo_steps = memory.touched, memory.undo_steps
   end
   return run
+end
+
+--- Returns the account for which this process works.
+---@return string
+function Run.user()
+  return sys.user()
 end
 
 --- Returns what the door tells about changes and waits. For the engine.

@@ -29,17 +29,29 @@ function M.link(before, text)
   return hash.digest("sha256", before .. text):sub(1, 32)
 end
 
---- Returns the ids of all runs, oldest first: they begin with the time of their start.
+--- Returns what lies in the directory of the runs, sorted: mostly ids.
 ---@return string[]
-function M.ids()
+function M.names()
   local names, err = fs.list(M.dir())
   if not names and err.code == 2 then
     return {}
   end
-  fault.must({ op = "runs", object = M.dir() }, names, err)
+  return (fault.must({ op = "runs", object = M.dir() }, names, err))
+end
+
+--- Returns whether a name is the id of a run.
+---@param name string
+---@return boolean
+function M.is_id(name)
+  return name:find("^%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d*%-") ~= nil
+end
+
+--- Returns the ids of all runs, oldest first: they begin with the time of their start.
+---@return string[]
+function M.ids()
   local ids = {}
-  for _, name in ipairs(names) do
-    if name:find("^%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d*%-") then
+  for _, name in ipairs(M.names()) do
+    if M.is_id(name) then
       ids[#ids + 1] = name
     end
   end

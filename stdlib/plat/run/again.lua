@@ -112,8 +112,8 @@ local function merge_options(saved, opts)
   return merged
 end
 
-local function is_open(id)
-  local _, last = journal.glance(id) -- most runs have ended, and reading one whole takes its time
+--- Whether a run stopped in the middle. Most have ended, and reading one whole takes its time.
+local function is_open(id, last)
   if last and last.type == "end" and not last.resumable then
     return false
   end
@@ -122,8 +122,7 @@ local function is_open(id)
   return open and not journal.running(id)
 end
 
-local function is_of(id, playbook)
-  local first = journal.glance(id)
+local function is_of(id, first, playbook)
   if first then
     return (first.playbook or {}).name == playbook.name
   end
@@ -135,11 +134,15 @@ end
 ---@param playbook table
 ---@return string? id
 function M.dangling(playbook)
-  local ids = journal.ids()
+  local names = journal.names()
   local mark = "-" .. playbook.name:gsub("[^%w_.-]", "-") .. "-"
-  for i = #ids, 1, -1 do
-    if (ids[i] .. "-"):find(mark, 1, true) and is_of(ids[i], playbook) then
-      return is_open(ids[i]) and ids[i] or nil
+  for i = #names, 1, -1 do
+    local id = names[i]
+    if id:find(mark, 1, true) and journal.is_id(id) then
+      local first, last = journal.glance(id)
+      if is_of(id, first, playbook) then
+        return is_open(id, last) and id or nil
+      end
     end
   end
 end
@@ -150,7 +153,8 @@ end
 function M.newest()
   local ids = journal.ids()
   for i = #ids, 1, -1 do
-    if is_open(ids[i]) then
+    local _, last = journal.glance(ids[i])
+    if is_open(ids[i], last) then
       return ids[i]
     end
   end

@@ -25,7 +25,7 @@ end
 --- What nobody could tell of in a step has happened. Returns how many changes that were.
 local function confirm(run, step)
   local unknown = memory.dangling(run.memory, step.key)
-  run:record({ type = "settle", step = step.key, answer = "done", by = run.user })
+  run:record({ type = "settle", step = step.key, answer = "done", by = run.user() })
   for _, known in ipairs(unknown) do
     run:record({
       type = "outcome",
@@ -65,7 +65,7 @@ function M.apply(run, said)
   end
   for _, word in ipairs(said.redo) do
     local step = find(run, word)
-    run:record({ type = "settle", step = step.key, answer = "not done", by = run.user })
+    run:record({ type = "settle", step = step.key, answer = "not done", by = run.user() })
     run.redo[step.key] = true
   end
 end

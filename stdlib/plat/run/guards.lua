@@ -33,7 +33,7 @@ local function tell(self, guard, status, reason, why)
     status = status,
     reason = reason,
     why = why,
-    by = why and self.user or nil,
+    by = why and self.user() or nil,
   })
 end
 

@@ -8,7 +8,7 @@ local function told(run)
   return function(reason, why)
     local guard = { status = "overridden", reason = reason, why = why }
     run.reporter:emit("guard", list.merge(guard, { title = "blast-radius" }))
-    run:record(list.merge(guard, { type = "guard", name = "blast-radius", by = run.user }))
+    run:record(list.merge(guard, { type = "guard", name = "blast-radius", by = run.user() }))
   end
 end
 

@@ -117,7 +117,7 @@ function M.person(run, change)
     fields.step = step
     fault.raise("refused", about, fields)
   end
-  run:record({ type = "settle", step = step, key = change.key, answer = answer, by = run.user })
+  run:record({ type = "settle", step = step, key = change.key, answer = answer, by = run.user() })
   return answer
 end
 
