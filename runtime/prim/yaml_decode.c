@@ -107,6 +107,12 @@ static bool push_copy(lua_State *L, struct plat_yaml_reader *r, int idx, int dep
     int into = lua_gettop(L);
     if (lua_getmetatable(L, idx))
         lua_setmetatable(L, into);
+    if (lua_istable(L, PLAT_YAML_SLOT_PLACES)) {
+        lua_pushvalue(L, into);
+        lua_pushvalue(L, idx);
+        lua_rawget(L, PLAT_YAML_SLOT_PLACES);
+        lua_rawset(L, PLAT_YAML_SLOT_PLACES);
+    }
     lua_pushnil(L);
     while (lua_next(L, idx)) {
         lua_pushvalue(L, -2);
@@ -275,6 +281,10 @@ int plat_yaml_decode(lua_State *L)
     lua_newtable(L);
     lua_pushvalue(L, PLAT_YAML_SLOT_ARRAY);
     lua_setmetatable(L, PLAT_YAML_SLOT_DOCUMENTS);
+    if (plat_args_bool(L, 2, "places", false))
+        lua_newtable(L);
+    else
+        lua_pushnil(L);
 
     r->parser_open = yaml_parser_initialize(&r->parser);
     if (!r->parser_open)
@@ -286,7 +296,8 @@ int plat_yaml_decode(lua_State *L)
     if (!read)
         return plat_fail(L, &r->err);
     lua_pushvalue(L, PLAT_YAML_SLOT_DOCUMENTS);
-    return 1;
+    lua_pushvalue(L, PLAT_YAML_SLOT_PLACES);
+    return 2;
 }
 
 void plat_yaml_decode_open(lua_State *L)

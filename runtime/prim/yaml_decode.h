@@ -29,6 +29,7 @@ enum {
     PLAT_YAML_SLOT_NULL,    /* null */
     PLAT_YAML_SLOT_ANCHORS, /* name to value; the reader's address while the node is being read */
     PLAT_YAML_SLOT_DOCUMENTS,
+    PLAT_YAML_SLOT_PLACES, /* mapping to { key, line, key, line, ... }; nil: nobody asks */
 };
 
 enum plat_yaml_tag {

@@ -127,6 +127,27 @@ static bool check_new(lua_State *L, struct plat_yaml_reader *r, int into, yaml_m
     return plat_yaml_fail(r, at, "duplicate key \"%.60s\"", lua_tostring(L, -1));
 }
 
+/* Notes where the key on top stands, if anybody asks. */
+static void note_place(lua_State *L, int into, yaml_mark_t at)
+{
+    if (!lua_istable(L, PLAT_YAML_SLOT_PLACES))
+        return;
+    lua_pushvalue(L, into);
+    if (lua_rawget(L, PLAT_YAML_SLOT_PLACES) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, into);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, PLAT_YAML_SLOT_PLACES);
+    }
+    lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, n + 1);
+    lua_pushinteger(L, (lua_Integer)at.line + 1);
+    lua_rawseti(L, -2, n + 2);
+    lua_pop(L, 1);
+}
+
 bool plat_yaml_mapping(lua_State *L, struct plat_yaml_reader *r, int depth)
 {
     lua_newtable(L);
@@ -143,6 +164,8 @@ bool plat_yaml_mapping(lua_State *L, struct plat_yaml_reader *r, int depth)
             return plat_yaml_fail(r, at, "duplicate key \"<<\": give it a list");
         if (!merge && !check_new(L, r, into, at))
             return false;
+        if (!merge)
+            note_place(L, into, at);
         if (!plat_yaml_next(r))
             return false;
         if (merge) {

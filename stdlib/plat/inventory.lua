@@ -4,21 +4,18 @@
 -- win over earlier ones. Files are YAML or INI; a YAML file may have a top-level key `platrun:`.
 local check = require("plat.check")
 local fault = require("plat.fault")
-local fs = require("prim.fs")
 local groups = require("plat.inventory.groups")
+local json = require("plat.json")
 local lazy = require("plat.env").lazy
 local ini = lazy("plat.inventory.ini")
-local json = require("plat.json")
 local list = require("plat.list")
 local names = lazy("plat.inventory.names")
+local pattern = lazy("plat.inventory.pattern")
 local services = require("plat.inventory.services")
+local sources = require("plat.inventory.sources")
 local yaml = require("plat.inventory.yaml")
 
 local M = {}
-
-local MAX_FILE = 16 * 1024 * 1024
-local WORLD_WRITABLE = tonumber("002", 8)
-local IGNORED = { "pyc", "pyo", "swp", "bak", "rpm", "md", "txt", "rst", "orig", "cfg", "retry" }
 
 ---@class plat.Inventory
 ---@field path string the paths, for people
@@ -26,6 +23,7 @@ local IGNORED = { "pyc", "pyo", "swp", "bak", "rpm", "md", "txt", "rst", "orig",
 ---@field environment string?
 ---@field protected boolean
 ---@field is_sandbox boolean its targets are simulated
+---@field limit string? the words of `--limit`
 local Inventory = { __name = "plat.Inventory" }
 Inventory.__index = Inventory
 
@@ -33,147 +31,79 @@ local function refuse(kind, msg, hint)
   fault.raise(kind, nil, { msg = msg, hint = hint, where = "" })
 end
 
-local function folder(path)
-  local dir = path:match("^(.*)/[^/]*$")
-  return dir == "" and "/" or dir or "."
+local function note(self, file)
+  table.insert(self.read, { path = file.name, text = file.text })
+  return file
 end
 
-local function stat(path)
-  if path == "" then
-    refuse("usage", "inventory: the path is empty", "say -i PATH; inventory/production is one")
+local function add_file(self, file)
+  if not file.is_yaml then
+    return ini.read(self.tree, file)
   end
-  local info, err = fs.stat(path)
-  if not info then
-    local close = check.did_you_mean(path:match("[^/]*$"), fs.list(folder(path)) or {})
-    refuse(
-      "usage",
-      ("inventory: %s%s"):format(err.msg, close),
-      "-i, PLATRUN_INVENTORY or `inventory:` in platrun.conf choose it"
-    )
-  elseif info.mode & WORLD_WRITABLE ~= 0 then
-    refuse(
-      "refused",
-      ("inventory %s: everybody may write to it"):format(path),
-      "chmod o-w " .. path
-    )
+  local found = yaml.read(self.tree, file)
+  if found then
+    self.sandboxes[#self.sandboxes + 1] = { name = file.name, is = found.sandbox == true }
+    self.services = services.merge(self.services, found)
   end
-  return info
 end
 
-local function read_file(self, path)
-  stat(path)
-  local text = fault.must({ op = "inventory", object = path }, fs.read(path, { max = MAX_FILE }))
-  table.insert(self.read, { path = path, text = text })
-  if text:sub(1, 2) == "#!" then
-    refuse(
-      "parse",
-      path .. ":1: programs as inventories are not supported",
-      "ansible-inventory -i PROGRAM --list --yaml --export > FILE makes a file of it"
-    )
-  end
-  return { name = path, text = text, dir = folder(path) }
-end
-
-local function is_yaml(file)
-  if file.name:find("%.ya?ml$") or file.name:find("%.json$") then
-    return true
-  end
-  local first = ("\n" .. file.text):match("\n[ \t]*([^#;%s][^\n]*)")
-  return first ~= nil and (first:find("^%-%-%-") or first:find("^[%w_]+:%s*$")) ~= nil
-end
-
-local function read_into(self, file)
-  if is_yaml(file) then
-    local found = yaml.read(self.tree, file)
-    if found then
-      self.sandboxes[#self.sandboxes + 1] = { name = file.name, is = found.sandbox == true }
-      self.services = services.merge(self.services, found)
+local function add_hosts(self, text)
+  for word in text:gmatch("[^,]+") do
+    word = word:match("^%s*(.*%S)")
+    local host, port = names.address(word or "")
+    if host and host:find("[", 1, true) then -- as Ansible: ranges are not for lists
+      host, port = nil, nil
     end
+    if word and not self.tree.hosts_by_name[host or word] then
+      local added = self.tree:host(host or word, self.tree:group("ungrouped"))
+      added.vars.ansible_port = port
+    end
+  end
+end
+
+local function add(self, item, opts)
+  if item.hosts then
+    add_hosts(self, item.hosts)
+  elseif item.program then
+    note(self, sources.program(item.program))
+    require("plat.inventory.program").read(self.tree, item.program, opts)
   else
-    ini.read(self.tree, file)
+    add_file(self, note(self, item.file))
   end
 end
 
---- Reads the variables of one group or host: NAME, NAME.yml, NAME.yaml or the files in NAME/.
-local function read_vars(self, dir, name, into)
-  for _, ending in ipairs({ "", ".yml", ".yaml", ".json" }) do
-    local path = dir .. "/" .. name .. ending
-    local info = fs.stat(path)
-    if info and info.type == "directory" then
-      for _, part in ipairs(fs.list(path) or {}) do
-        if part:find("%.ya?ml$") or part:find("%.json$") then
-          yaml.read_vars(read_file(self, path .. "/" .. part), into)
-        end
-      end
-    elseif info then
-      yaml.read_vars(read_file(self, path), into)
-    end
-  end
-end
-
-local function read_vars_beside(self, dir)
-  if fs.stat(dir .. "/group_vars") then
-    for name, group in pairs(self.tree.groups_by_name) do
-      read_vars(self, dir .. "/group_vars", name, group.file_vars)
-    end
-  end
-  if fs.stat(dir .. "/host_vars") then
-    for name, host in pairs(self.tree.hosts_by_name) do
-      read_vars(self, dir .. "/host_vars", name, host.file_vars)
-    end
-  end
-end
-
-local function is_ignored(name)
-  local ending = name:match("%.([^.]*)$")
-  return name:sub(1, 1) == "."
-    or name:sub(-1) == "~"
-    or name == "group_vars"
-    or name == "host_vars"
-    or list.contains(IGNORED, ending)
-end
-
-local function read_path(self, path)
-  if path:find(",", 1, true) then -- a list of hosts: "web1,web2,"
-    for name in path:gmatch("[^,%s]+") do
-      self.tree:host(name, self.tree:group("ungrouped"))
-    end
-    return
-  end
-  path = #path > 1 and path:gsub("/+$", "") or path
-  if stat(path).type ~= "directory" then
-    read_into(self, read_file(self, path))
-    self.beside[#self.beside + 1] = folder(path)
-    return
-  end
-  for _, name in ipairs(fault.must({ op = "inventory", object = path }, fs.list(path))) do
-    if not is_ignored(name) then
-      read_path(self, path .. "/" .. name)
-    end
-  end
-  self.beside[#self.beside + 1] = path
-end
-
-local function new(path, chosen_by)
+local function new(path, opts)
   return setmetatable({
     path = path,
-    chosen_by = chosen_by,
+    chosen_by = opts.chosen_by,
+    playbook_dir = opts.playbook_dir,
     tree = groups.new(),
     services = {},
     sandboxes = {}, -- which files say that their targets are simulated
     read = {}, -- files that were read: { path, text }
-    beside = {}, -- where group_vars and host_vars are looked for
   }, Inventory)
 end
 
+--- Reads group_vars and host_vars, those of a folder once.
+local function read_beside(self, dirs, playbook_dir)
+  local layers = {}
+  local function layer(dir)
+    layers[dir] = layers[dir]
+      or require("plat.inventory.vars_files").read(self.tree, dir, function(path)
+        return note(self, sources.read(path))
+      end)
+    return layers[dir]
+  end
+  for _, dir in ipairs(dirs) do
+    table.insert(self.tree.beside, layer(dir))
+  end
+  self.tree.play = playbook_dir and layer(playbook_dir) or nil
+end
+
 local function finish(self)
-  self.tree:finish()
-  local done = {}
-  for _, dir in ipairs(self.beside) do
-    if not done[dir] then
-      done[dir] = true
-      read_vars_beside(self, dir)
-    end
+  local problem = self.tree:finish()
+  if problem then
+    refuse("parse", ("%s: %s"):format(self.path, problem))
   end
   local is = list.find(self.sandboxes, { is = true })
   local is_not = list.find(self.sandboxes, { is = false })
@@ -191,36 +121,55 @@ local function finish(self)
   return self
 end
 
---- Reads inventories. Everything wrong in them raises with file and line.
----@param paths string|string[] files, directories, or "host1,host2,"
----@param opts? { chosen_by: string? }
+local function load(found, paths, opts)
+  local self = new(table.concat(paths, ", "), opts)
+  for _, item in ipairs(found.items) do
+    add(self, item, opts)
+  end
+  finish(self)
+  read_beside(self, found.beside, opts.playbook_dir)
+  if opts.limit then
+    self:set_limit(opts.limit)
+  end
+  return self
+end
+
+--- Reads inventories; programs are run. Everything wrong in them raises with file and line.
+---@async
+---@param paths string|string[] files, directories, programs, or "host1,host2,"
+---@param opts? { chosen_by: string?, playbook_dir: string?, limit: string?, timeout: number? }
+---  playbook_dir: where group_vars and host_vars are looked for as well; limit: a pattern, or
+---  "@FILE"; timeout: of each call of a program, in seconds
 ---@return plat.Inventory
 function M.load(paths, opts)
   paths = type(paths) == "table" and paths or { paths }
-  local self = new(table.concat(paths, ", "), opts and opts.chosen_by)
-  for _, path in ipairs(paths) do
-    read_path(self, path)
-  end
-  return finish(self)
+  return load(sources.open(paths), paths, opts or {})
 end
 
 --- Returns the inventory of the sandbox: the configured one if it is simulated, else the one that
 --- is built in.
 ---@param conf? table from plat.conf
+---@param opts? { playbook_dir: string?, limit: string? }
 ---@return plat.Inventory
-function M.sandbox(conf)
+function M.sandbox(conf, opts)
+  opts = opts or {}
   if conf and conf.inventory then
-    local configured = M.load(conf.inventory, { chosen_by = conf.path })
-    if configured.is_sandbox then
-      return configured
+    local found = sources.open(conf.inventory)
+    if found.is_sandbox then
+      return load(found, conf.inventory, list.merge(opts, { chosen_by = conf.path }))
     end
   end
-  local self = new("built in", "--sandbox")
-  read_into(
+  local self = new("built in", list.merge(opts, { chosen_by = "--sandbox" }))
+  local text = require("plat.inventory.builtin")
+  add_file(
     self,
-    { name = "built-in sandbox.yaml", text = require("plat.inventory.builtin"), dir = "." }
+    yaml.parse({ name = "built-in sandbox.yaml", text = text, dir = ".", is_yaml = true })
   )
-  return finish(self)
+  finish(self)
+  if opts.limit then
+    self:set_limit(opts.limit)
+  end
+  return self
 end
 
 local function has(word, known, what)
@@ -309,13 +258,52 @@ function Inventory:approvals(name)
   return strictest
 end
 
---- Returns the hosts a pattern selects, with their variables.
----@param pattern? string default "all"
+--- Limits what `hosts` returns. The words that match nothing raise.
+---@param limit string a pattern, or "@FILE" with one a line
+function Inventory:set_limit(limit)
+  local words = pattern.limit_words(limit)
+  self.limited = pattern.limit_set(self.tree, words)
+  self.limit = table.concat(words, ",")
+end
+
+--- What every host has, beside what files say.
+local function magic_of(self, host)
+  local name = host.name
+  local is_address = name:find("^%d+%.%d+%.%d+%.%d+$") or name:find(":", 1, true)
+  local groups_of = list.without(self.tree:groups_of(name), "all")
+  return {
+    inventory_hostname = name,
+    inventory_hostname_short = is_address and name or name:match("^[^.]*"),
+    group_names = json.array(list.sort_by(groups_of)),
+    inventory_file = host.source,
+    inventory_dir = host.source and sources.folder(host.source),
+    playbook_dir = self.playbook_dir,
+  }
+end
+
+--- Returns the names of the hosts a pattern selects.
+---@param words? string default "all"
+---@param opts? { unlimited: boolean? } also those that `--limit` leaves out
+---@return string[]
+function Inventory:names(words, opts)
+  local found = pattern.select(self.tree, words or "all")
+  if self.limited and not (opts and opts.unlimited) then
+    found = list.where(found, function(name)
+      return self.limited[name]
+    end)
+  end
+  return found
+end
+
+--- Returns the hosts a pattern selects, with their variables. Those that are encrypted are secrets.
+---@param words? string default "all"
+---@param opts? { unlimited: boolean? } also those that `--limit` leaves out
 ---@return { name: string, address: string, vars: table }[]
-function Inventory:hosts(pattern)
-  local inv = self.tree
-  return list.map(names.select(inv, pattern or "all"), function(name)
-    local vars = inv:vars_of(name)
+function Inventory:hosts(words, opts)
+  local view = require("plat.inventory.value").view
+  return list.map(self:names(words, opts), function(name)
+    local host = self.tree.hosts_by_name[name] or self.tree.localhost(name)
+    local vars = view(self.tree:entry_of(host), magic_of(self, host))
     return { name = name, address = vars.ansible_host or name, vars = vars }
   end)
 end
@@ -336,28 +324,10 @@ function Inventory:groups()
 end
 
 --- Returns what `ansible-inventory --list` prints, as a table.
+---@param opts? { export: boolean? }
 ---@return table
-function Inventory:list()
-  local out = { _meta = { hostvars = {} } }
-  for name, group in pairs(self.tree.groups_by_name) do
-    local entry = {}
-    if #group.hosts > 0 then
-      entry.hosts = json.array(list.copy(group.hosts))
-    end
-    if #group.children > 0 then
-      entry.children = json.array(list.copy(group.children))
-    end
-    if not list.is_empty(entry) then
-      out[name] = entry
-    end
-  end
-  for name in pairs(self.tree.hosts_by_name) do
-    local vars = self.tree:vars_of(name)
-    if not list.is_empty(vars) then
-      out._meta.hostvars[name] = vars
-    end
-  end
-  return out
+function Inventory:list(opts)
+  return require("plat.inventory.listing").list(self, opts or {})
 end
 
 return M

@@ -16,6 +16,7 @@ local DECODE = check.options("yaml.decode", {
   max_depth = { type = "integer", min = 1, max = 200, help = "default 200" },
   max_nodes = { type = "integer", min = 0, help = "that aliases may make; default 100000" },
   max_size = { type = "integer", min = 0, help = "bytes; default 64 MiB" },
+  places = { type = "boolean", help = "also tell where the keys of each mapping stand" },
 })
 
 local ENCODE = check.options("yaml.encode", {
@@ -28,6 +29,7 @@ local ENCODE = check.options("yaml.encode", {
 ---@field max_depth? integer
 ---@field max_nodes? integer
 ---@field max_size? integer
+---@field places? boolean
 
 --- What YAML's own words leave to guess.
 local HINTS = {
@@ -57,18 +59,20 @@ end
 --- Raises what the primitive returned: its message begins with file and line, so that says enough
 --- about what was done.
 local function decode(text, opts)
-  local documents, err = prim.decode(text, opts)
+  local documents, places = prim.decode(text, opts)
   if not documents then
-    err.op, err.hint = nil, hint_of(err.msg)
-    fault.raise_err({}, err)
+    places.op, places.hint = nil, hint_of(places.msg)
+    fault.raise_err({}, places)
   end
-  return documents
+  return documents, places
 end
 
---- Returns the documents of a YAML text: a list, empty for an empty text.
+--- Returns the documents of a YAML text: a list, empty for an empty text. With `places` also, by
+--- mapping, its keys with their lines, in the order of the text: `{ key, line, key, line, ... }`.
 ---@param text string
 ---@param opts? plat.yaml.DecodeOptions
 ---@return any[]
+---@return table<table, any[]>?
 function M.decode(text, opts)
   return decode(text, DECODE(opts))
 end

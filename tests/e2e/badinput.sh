@@ -19,7 +19,7 @@ cli() { # TITLE PATTERN ARGUMENTS...
 cli "an unknown option alone" 'unknown option "--nope"' --nope
 cli "an unknown short option" 'unknown option "-Z"' -Z
 cli "an option without a playbook" 'which playbook\?' --sandbox
-cli "an unknown option of a run" 'unknown option "--limit"' "$play" --limit x
+cli "an unknown option of a run" 'unknown option "--tags"' "$play" --tags x
 cli "a misspelt option" 'did you mean "--check"' "$play" --chekc
 cli "a missing value" '-i needs a value' "$play" -i
 cli "a value too many" '--check takes no value' "$play" --check=yes
@@ -166,7 +166,7 @@ inventory "an unknown section" a.ini 'INV:1: \[web:chldren\]' <<<$'[web:chldren]
 inventory "an open quote" a.ini 'INV:2: a quote is not closed' <<<$'[web]\na b="c'
 inventory "a word that is no variable" a.ini 'INV:2: expected KEY=VALUE, got "b"' <<<$'[web]\na b'
 inventory "half a range" a.ini 'INV:2: .*a range needs both brackets' <<<$'[web]\na[1:'
-inventory "a program" a 'INV:1: programs' <<<$'#!/bin/sh\necho {}'
+inventory "a program" a 'INV:1: a program that is not executable' <<<$'#!/bin/sh\necho {}'
 
 run "$hello" -i /none
 told "inventory: missing, in the root" 64 'inventory: cannot look at "/none"'

@@ -4,12 +4,13 @@ local conf = require("plat.conf")
 local fault = require("plat.fault")
 local inventory = require("plat.inventory")
 local json = require("plat.json")
-local list = require("plat.list")
+local listing = require("plat.env").lazy("plat.inventory.listing")
 local out = require("plat.out")
 
 local M = {
   summary = "show hosts, groups and clusters of the inventory",
-  usage = "platrun inventory --list | --graph | --host NAME | --clusters  [-i PATH]...",
+  usage = "platrun inventory --list | --graph [GROUP] | --host NAME | --hosts PATTERN | --clusters"
+    .. "  [-i PATH]... [-l PATTERN]",
 }
 
 M.FLAGS = {
@@ -24,6 +25,26 @@ M.FLAGS = {
   { "--list", help = "all groups, hosts and variables as JSON, as ansible-inventory prints them" },
   { "--graph", help = "groups and hosts as a tree" },
   { "--host", type = "string", value = "NAME", help = "the variables of one host as JSON" },
+  {
+    "--hosts",
+    type = "string",
+    value = "PATTERN",
+    help = "the names of the hosts that a pattern selects",
+  },
+  {
+    "--limit",
+    "-l",
+    type = "string",
+    value = "PATTERN",
+    help = "with --list and --hosts: only these hosts; @FILE: one pattern a line",
+  },
+  { "--export", help = "with --list: the variables where they are said, groups' at the groups" },
+  {
+    "--playbook-dir",
+    type = "string",
+    value = "DIR",
+    help = "read group_vars and host_vars beside playbooks there, too",
+  },
   { "--clusters", help = "clusters and what runs on them" },
   { "--config", type = "string", value = "PATH", help = "configuration file" },
   { "--help", "-h", help = "this text" },
@@ -39,20 +60,20 @@ local function open(opts)
   if not paths then
     usage("no inventory is chosen")
   end
-  return inventory.load(paths)
+  return inventory.load(paths, { playbook_dir = opts.playbook_dir, limit = opts.limit })
 end
 
-local function print_group(tree, name, depth)
-  local indent = depth == 0 and "" or ("  |"):rep(depth) .. "--"
-  out.line(("%s@%s:"):format(indent, name))
-  local group = tree.groups_by_name[name]
-  local inner = ("  |"):rep(depth + 1) .. "--"
-  for _, child in ipairs(list.sort_by(group.children)) do
-    print_group(tree, child, depth + 1)
+--- Secrets of encrypted files are shown by where they come from.
+local function print_json(value)
+  out.line(json.encode(value, { indent = 4, secrets = "reference" }))
+end
+
+local function print_host(inv, name)
+  local found = inv:hosts(name, { unlimited = true }) -- raises, and suggests
+  if #found ~= 1 then
+    usage(("%q stands for %d hosts; --host takes one"):format(name, #found))
   end
-  for _, host in ipairs(group.hosts) do
-    out.line(inner .. host)
-  end
+  print_json(listing.host(inv, found[1].name))
 end
 
 local function print_clusters(inv)
@@ -77,24 +98,24 @@ function M.run(argv)
   if opts.help then
     out.line("usage: " .. M.usage .. "\n\n" .. table.concat(cli.help(M.FLAGS), "\n"))
     return 0
-  elseif #words > 0 then
-    usage(('"%s" is not understood'):format(words[1]))
+  elseif #words > (opts.graph and 1 or 0) then
+    usage(('"%s" is not understood'):format(words[#words]))
   end
   local inv = open(opts)
   if opts.host then
-    if not inv.tree.hosts_by_name[opts.host] then
-      inv:hosts(opts.host) -- raises, and suggests
-      usage(('"%s" is a pattern; --host takes one name'):format(opts.host))
-    end
-    out.line(json.encode(inv.tree:vars_of(opts.host), { indent = 4 }))
+    print_host(inv, opts.host)
   elseif opts.graph then
-    print_group(inv.tree, "all", 0)
+    out.line(table.concat(listing.graph(inv, words[1]), "\n"))
   elseif opts.clusters then
     print_clusters(inv)
+  elseif opts.hosts then
+    for _, name in ipairs(inv:names(opts.hosts)) do
+      out.line(name)
+    end
   elseif opts.list then
-    out.line(json.encode(inv:list(), { indent = 4 }))
+    print_json(inv:list({ export = opts.export }))
   else
-    usage("say --list, --graph, --host NAME or --clusters")
+    usage("say --list, --graph, --host NAME, --hosts PATTERN or --clusters")
   end
   return 0
 end

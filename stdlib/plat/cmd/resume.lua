@@ -36,6 +36,7 @@ local WANTED = { -- of the flags of a run: those that say how, not what
   ["--dry-run"] = false,
   ["--extra-vars"] = false,
   ["--inventory"] = false,
+  ["--limit"] = false,
   ["--syntax-check"] = false,
   ["--resume-or-start"] = false,
 }

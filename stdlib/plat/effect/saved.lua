@@ -21,7 +21,8 @@ M.SCHEMA = 1
 local KIND = "platrun plan"
 local MAX_FILE = 256 * 1024 * 1024
 local OTHERS_WRITE = tonumber("022", 8)
-local OPTIONS = { "inventory", "config", "sandbox", "forks", "override", "reason", "no_undo" }
+local OPTIONS =
+  { "inventory", "limit", "config", "sandbox", "forks", "override", "reason", "no_undo" }
 
 ---@class plat.SavedLine
 ---@field class "will"|"maybe"|"opaque"

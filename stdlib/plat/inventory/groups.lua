@@ -3,10 +3,20 @@ local list = require("plat.list")
 
 local M = {}
 
+local DEFAULT_PRIORITY = 1
+
+--- Variables and where those stand that may need it in a message.
+---@class plat.inventory.Entry
+---@field vars table
+---@field origin table<string, plat.inventory.Origin>
+
 ---@class plat.inventory.Tree
 ---@field groups_by_name table<string, table>
+---@field group_order string[]
 ---@field hosts_by_name table<string, table>
 ---@field host_order string[]
+---@field beside { groups: table, hosts: table }[] group_vars and host_vars, a later one wins
+---@field play? { groups: table, hosts: table } those beside the playbook
 local Tree = {}
 Tree.__index = Tree
 
@@ -18,9 +28,9 @@ function M.new()
     group_order = {},
     hosts_by_name = {},
     host_order = {},
+    beside = {},
   }, Tree)
-  self:group("all")
-  self:group("ungrouped")
+  self:child(self:group("all"), "ungrouped")
   return self
 end
 
@@ -28,7 +38,16 @@ end
 function Tree:group(name)
   local group = self.groups_by_name[name]
   if not group then
-    group = { name = name, hosts = {}, has = {}, children = {}, vars = {}, file_vars = {} }
+    group = {
+      name = name,
+      is_group = true,
+      hosts = {},
+      has = {},
+      children = {},
+      vars = {},
+      origin = {},
+      priority = DEFAULT_PRIORITY,
+    }
     self.groups_by_name[name] = group
     self.group_order[#self.group_order + 1] = name
   end
@@ -36,10 +55,13 @@ function Tree:group(name)
 end
 
 --- Returns a host, made when it is new; optionally puts it into a group.
-function Tree:host(name, group)
+---@param name string
+---@param group? table
+---@param source? string the file that names it
+function Tree:host(name, group, source)
   local host = self.hosts_by_name[name]
   if not host then
-    host = { name = name, vars = {}, file_vars = {} }
+    host = { name = name, vars = {}, origin = {}, source = source }
     self.hosts_by_name[name] = host
     self.host_order[#self.host_order + 1] = name
   end
@@ -47,6 +69,25 @@ function Tree:host(name, group)
     group.hosts[#group.hosts + 1], group.has[name] = name, true
   end
   return host
+end
+
+--- Gives a group or a host a variable. Returns what is wrong with it, if anything is.
+---@param entry table
+---@param key string
+---@param value any
+---@param origin? plat.inventory.Origin
+---@return string? problem
+function Tree.set(_, entry, key, value, origin)
+  if entry.is_group and key == "ansible_group_priority" then
+    local number = tonumber(value)
+    if not number then
+      return ("ansible_group_priority: %q is not a number"):format(tostring(value))
+    end
+    entry.priority = number // 1
+    return nil
+  end
+  entry.vars[key], entry.origin[key] = value, origin
+  return nil
 end
 
 --- Makes a group a child of another. Returns nil and the loop when that would make one.
@@ -61,17 +102,32 @@ function Tree:child(parent, name)
   return child
 end
 
+--- Returns a group and all below it, level by level.
+---@param name string
+---@return string[]
+---@return table<string, boolean>
+function Tree:descendants(name)
+  local order, seen, at = { name }, { [name] = true }, 1
+  while order[at] do
+    for _, child in ipairs(self.groups_by_name[order[at]].children) do
+      if not seen[child] then
+        seen[child] = true
+        order[#order + 1] = child
+      end
+    end
+    at = at + 1
+  end
+  return order, seen
+end
+
 --- Tells if a group is a descendant of another.
 function Tree:is_below(name, ancestor)
-  for _, child in ipairs(self.groups_by_name[ancestor].children) do
-    if child == name or self:is_below(name, child) then
-      return true
-    end
-  end
-  return false
+  local _, seen = self:descendants(ancestor)
+  return name ~= ancestor and seen[name] == true
 end
 
 --- Puts groups without a parent under "all" and hosts without a group into "ungrouped".
+---@return string? problem
 function Tree:finish()
   local has_parent, grouped = {}, {}
   for _, group in pairs(self.groups_by_name) do
@@ -83,39 +139,41 @@ function Tree:finish()
       grouped[host] = true
     end
   end
-  local all = self.groups_by_name.all
-  all.children = list.without(all.children, "ungrouped")
-  table.insert(all.children, 1, "ungrouped")
+  local all, ungrouped = self.groups_by_name.all, self.groups_by_name.ungrouped
   for _, name in ipairs(self.group_order) do
-    if name ~= "all" and name ~= "ungrouped" and not has_parent[name] then
-      all.children[#all.children + 1] = name
+    if name ~= "all" and not has_parent[name] then
+      local ok, problem = self:child(all, name)
+      if not ok then
+        return problem
+      end
     end
   end
-  local ungrouped = self.groups_by_name.ungrouped
-  ungrouped.hosts = list.where(self.host_order, function(name)
+  ungrouped.hosts = list.where(ungrouped.hosts, function(name)
     return not grouped[name]
   end)
-  all.hosts = {}
+  for _, name in ipairs(self.host_order) do
+    if not grouped[name] then
+      self:host(name, ungrouped)
+    end
+  end
   self.memberships = nil
+  return nil
 end
 
---- Returns the hosts of a group and of all groups below it, in the order of the inventory.
+--- Returns the hosts of a group and of all groups below it: its own first, then level by level.
 ---@param name string
 ---@return string[]
 function Tree:hosts_in(name)
-  local seen = {}
-  local function walk(group)
-    for _, host in ipairs(group.hosts) do
-      seen[host] = true
-    end
-    for _, child in ipairs(group.children) do
-      walk(self.groups_by_name[child])
+  local found, seen = {}, {}
+  for _, group in ipairs((self:descendants(name))) do
+    for _, host in ipairs(self.groups_by_name[group].hosts) do
+      if not seen[host] then
+        seen[host] = true
+        found[#found + 1] = host
+      end
     end
   end
-  walk(self.groups_by_name[name])
-  return list.where(self.host_order, function(host)
-    return seen[host]
-  end)
+  return found
 end
 
 --- Returns every group's distance from "all", by the longest way.
@@ -136,16 +194,13 @@ end
 --- Returns the groups in the order in which their variables are merged, the farthest first: by
 --- depth, then ansible_group_priority, then name.
 local function merge_order(self)
-  local depth = depths(self)
-  local function priority(name)
-    return tonumber(self.groups_by_name[name].vars.ansible_group_priority) or 1
-  end
-  local names = list.keys(self.groups_by_name)
+  local depth, known = depths(self), self.groups_by_name
+  local names = list.keys(known)
   table.sort(names, function(a, b)
     if depth[a] ~= depth[b] then
       return depth[a] < depth[b]
-    elseif priority(a) ~= priority(b) then
-      return priority(a) < priority(b)
+    elseif known[a].priority ~= known[b].priority then
+      return known[a].priority < known[b].priority
     end
     return a < b
   end)
@@ -156,10 +211,10 @@ end
 local function memberships(self)
   local groups_of = {}
   for _, name in ipairs(self.host_order) do
-    groups_of[name] = {}
+    groups_of[name] = { "all" }
   end
   for _, group in ipairs(merge_order(self)) do
-    for _, host in ipairs(self:hosts_in(group)) do
+    for _, host in ipairs(group ~= "all" and self:hosts_in(group) or {}) do
       table.insert(groups_of[host], group)
     end
   end
@@ -171,24 +226,74 @@ end
 ---@return string[]
 function Tree:groups_of(host)
   self.memberships = self.memberships or memberships(self)
-  return self.memberships[host]
+  return self.memberships[host] or { "all" } -- the implicit localhost is in no other
 end
 
---- Returns the variables of a host, as Ansible's precedence has it: from the inventory its groups
---- from far to near; from group_vars "all", then its groups; from the inventory its own; from
---- host_vars its own.
+--- Merges entries; nil ones count nothing.
+local function merge(into, entry)
+  if entry then
+    for key, value in next, entry.vars do
+      into.vars[key], into.origin[key] = value, entry.origin[key]
+    end
+  end
+end
+
+--- Returns the variables of a host, as Ansible's precedence has it: from the inventory "all" and
+--- its groups from far to near; from group_vars "all", first beside the inventories and then beside
+--- the playbook; likewise its groups; from the inventory its own; from host_vars its own.
+---@param host table
+---@return plat.inventory.Entry
+function Tree:entry_of(host)
+  local out = { vars = {}, origin = {} }
+  local groups = self:groups_of(host.name)
+  for _, group in ipairs(groups) do
+    merge(out, self.groups_by_name[group])
+  end
+  local layers = list.copy(self.beside)
+  layers[#layers + 1] = self.play
+  for _, layer in ipairs(layers) do
+    merge(out, layer.groups.all)
+  end
+  for _, layer in ipairs(layers) do
+    for i = 2, #groups do
+      merge(out, layer.groups[groups[i]])
+    end
+  end
+  merge(out, host)
+  for _, layer in ipairs(layers) do
+    merge(out, layer.hosts[host.name])
+  end
+  return out
+end
+
+--- Returns the variables that a group or host has by itself, for an export.
+---@param entry table
+---@return table
+function Tree:own_vars(entry)
+  local out = { vars = {}, origin = {} }
+  merge(out, entry)
+  local layers = list.copy(self.beside)
+  layers[#layers + 1] = self.play
+  for _, layer in ipairs(layers) do
+    merge(out, layer[entry.is_group and "groups" or "hosts"][entry.name])
+  end
+  if entry.is_group and entry.priority ~= DEFAULT_PRIORITY then
+    out.vars.ansible_group_priority = entry.priority
+  end
+  return out.vars
+end
+
+--- Returns the host that "localhost" stands for where no file names it.
+---@param name string
+function Tree.localhost(name)
+  return { name = name, vars = { ansible_connection = "local" }, origin = {} }
+end
+
+--- Returns the variables of a host as the files have them: nothing is filled in or decrypted.
 ---@param name string
 ---@return table
 function Tree:vars_of(name)
-  local from_inventory, from_files = {}, {}
-  for _, group in ipairs(self:groups_of(name)) do
-    from_inventory = list.merge(from_inventory, self.groups_by_name[group].vars)
-    from_files = list.merge(from_files, self.groups_by_name[group].file_vars)
-  end
-  local host = self.hosts_by_name[name]
-  local vars = list.merge(from_inventory, from_files, host.vars, host.file_vars)
-  vars.ansible_group_priority = nil
-  return vars
+  return self:entry_of(self.hosts_by_name[name]).vars
 end
 
 return M

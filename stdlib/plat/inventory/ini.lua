@@ -5,104 +5,192 @@ local names = require("plat.inventory.names")
 
 local M = {}
 
-local function fail(file, number, msg)
+--- Reads one file: tree, file, number of the line, group and kind of the section, and `pending`:
+--- groups that are used before they are declared.
+local Reader = {}
+Reader.__index = Reader
+
+function Reader:fail(msg, number)
   fault.raise("parse", nil, {
-    msg = ("%s:%d: %s"):format(file.name, number, msg),
+    msg = ("%s:%d: %s"):format(self.file.name, number or self.number, msg),
     hint = "inventory/production/hosts.ini shows the form",
     where = "",
   })
 end
 
---- Splits a line into words; quotes keep blanks together, "#" after a blank ends the line.
-local function words_of(line)
-  local words, pos = {}, 1
-  while true do
-    pos = line:match("^%s*()", pos)
-    if pos > #line or line:sub(pos, pos) == "#" then
-      return words
-    end
-    local word = ""
-    while pos <= #line and not line:find("^%s", pos) do
-      local quote = line:match("^[\"']", pos)
-      local stop = quote and line:find(quote, pos + 1, true)
-      if quote and not stop then
-        return nil
-      end
-      local part = quote and line:sub(pos + 1, stop - 1) or line:match("^[^%s\"']+", pos)
-      word = word .. part
-      pos = quote and stop + 1 or pos + #part
-    end
-    words[#words + 1] = word
+function Reader:set(entry, key, value)
+  local origin = { name = self.file.name, line = self.number }
+  local problem = self.tree:set(entry, key, literal.read(value), origin)
+  if problem then
+    self:fail(problem)
   end
 end
 
-local function add_hosts(tree, group, file, number, line)
-  local words = words_of(line)
+--- Splits a line into words as a POSIX shell does; "#" outside of quotes ends the line.
+---@param line string
+---@return string[]? words
+---@return string? problem
+function M.words(line)
+  local words, word, pos = {}, nil, 1
+  while pos <= #line do
+    local c = line:sub(pos, pos)
+    local stop = pos
+    if c:find("%s") then
+      words[#words + 1], word = word, nil
+    elseif c == "#" then
+      break
+    elseif c == "\\" then
+      stop = pos + 1
+      if stop > #line then
+        return nil, "a backslash ends the line"
+      end
+      word = (word or "") .. line:sub(stop, stop)
+    elseif c == "'" then
+      stop = line:find("'", pos + 1, true)
+      word = (word or "") .. line:sub(pos + 1, (stop or 0) - 1)
+    elseif c == '"' then
+      local inner, after = "", pos + 1
+      while after <= #line and line:sub(after, after) ~= '"' do
+        if line:find('^\\[\\"]', after) then
+          after = after + 1
+        end
+        inner, after = inner .. line:sub(after, after), after + 1
+      end
+      stop = after <= #line and after or nil
+      word = (word or "") .. inner
+    else
+      word = (word or "") .. c
+    end
+    if not stop then
+      return nil, "a quote is not closed"
+    end
+    pos = stop + 1
+  end
+  words[#words + 1] = word
+  return words
+end
+
+local add_line = {}
+
+function add_line.hosts(self, line)
+  local words, problem = M.words(line)
   if not words then
-    fail(file, number, "a quote is not closed")
+    self:fail(problem)
+  elseif words[1] == "---" then
+    self:fail('"---" begins a YAML file: name it .yml')
   end
-  local text = words[1]
-  local bare, port = text:match("^([^:%[%]]*%[?[^%]]*%]?[^:]*):(%d+)$")
-  local hosts, problem = names.expand(bare or text)
+  local hosts, port = names.hosts(words[1])
   if not hosts then
-    fail(file, number, problem)
+    self:fail(port)
+  elseif words[1]:sub(-1) == ":" and not port then
+    self:fail(('"%s": a port is missing after the colon'):format(words[1]))
   end
+  for i = 2, #words do
+    if not words[i]:find("=", 1, true) then
+      self:fail(('expected KEY=VALUE, got "%s"'):format(words[i]))
+    end
+  end
+  local group = self.tree:group(self.group)
   for _, name in ipairs(hosts) do
-    local host = tree:host(name, group)
-    if port then
-      host.vars.ansible_port = math.tointeger(port)
+    local is_new = not self.tree.hosts_by_name[name]
+    local host = self.tree:host(name, group, self.file.name)
+    if port and is_new then -- who comes first says the port
+      host.vars.ansible_port = port
     end
     for i = 2, #words do
-      local key, value = words[i]:match("^([^=]+)=(.*)$")
-      if not key then
-        fail(file, number, ('expected KEY=VALUE, got "%s"'):format(words[i]))
-      end
-      host.vars[key] = literal.read(value)
+      self:set(host, words[i]:match("^([^=]*)=(.*)$"))
     end
   end
 end
 
-local function add_var(_, group, file, number, line)
+function add_line.vars(self, line)
   local key, value = line:match("^([^=]-)%s*=%s*(.-)%s*$")
-  if not key or key == "" then
-    fail(file, number, ('expected KEY=VALUE, got "%s"'):format(line))
+  if not key then
+    self:fail(('expected KEY=VALUE, got "%s"'):format(line))
   end
-  group.vars[key] = literal.read(value)
+  self:set(self.tree:group(self.group), key, value)
 end
 
-local function add_child(tree, group, file, number, line)
-  local ok, problem = tree:child(group, line:match("^%S+"))
+function Reader:adopt(parent, name, number)
+  local ok, problem = self.tree:child(self.tree:group(parent), name)
   if not ok then
-    fail(file, number, problem)
+    self:fail(problem, number)
   end
 end
 
-local add_line = { hosts = add_hosts, vars = add_var, children = add_child }
+--- A child may be declared further down; it is adopted then.
+function add_line.children(self, line)
+  local name = line:match("^([^:%]%s]+)%s*$") or line:match("^([^:%]%s]+)%s*#")
+  if not name then
+    self:fail(('expected the name of a group, got "%s"'):format(line))
+  elseif self.tree.groups_by_name[name] then
+    self:adopt(self.group, name)
+  else
+    local decl = self.pending[name] or { kind = "children", line = self.number, parents = {} }
+    table.insert(decl.parents, self.group)
+    self.pending[name] = decl
+  end
+end
+
+--- Begins a section. One with variables alone does not declare its group.
+function Reader:section(name, kind)
+  kind = kind ~= "" and kind or "hosts"
+  if not add_line[kind] then
+    self:fail(('[%s:%s]: expected "children" or "vars" after the colon'):format(name, kind))
+  end
+  local is_new = not self.tree.groups_by_name[name]
+  if is_new and kind == "vars" and not self.pending[name] then
+    self.pending[name] = { kind = "vars", line = self.number }
+  end
+  self.tree:group(name)
+  local decl = kind ~= "vars" and self.pending[name]
+  if decl then
+    self.pending[name] = nil
+    for _, parent in ipairs(decl.parents or {}) do
+      self:adopt(parent, name)
+    end
+  end
+  self.group, self.kind = name, kind
+end
+
+function Reader:finish()
+  for name, decl in pairs(self.pending) do
+    self:fail(
+      decl.kind == "vars" and ("[%s:vars]: there is no group [%s]"):format(name, name)
+        or ("[%s:children]: there is no group [%s]"):format(decl.parents[1], name),
+      decl.line
+    )
+  end
+end
 
 --- Reads an INI inventory into a tree.
 ---@param tree plat.inventory.Tree
 ---@param file { name: string, text: string }
 function M.read(tree, file)
-  local group, kind = tree:group("ungrouped"), "hosts"
-  local number = 0
-  for line in (file.text .. "\n"):gmatch("(.-)\r?\n") do
-    number = number + 1
+  local self = setmetatable({
+    tree = tree,
+    file = file,
+    number = 0,
+    group = "ungrouped",
+    kind = "hosts",
+    pending = {},
+  }, Reader)
+  for line in (file.text:gsub("^\239\187\191", "") .. "\n"):gmatch("(.-)\r?\n") do
+    self.number = self.number + 1
     line = line:match("^%s*(.-)%s*$")
-    local section = line:match("^%[([^%]]+)%]%s*#?.*$")
-    if line:find("^%[") and not section then
-      fail(file, number, 'a group stands in brackets, like "[web]"')
-    end
-    local skip = line == "" or line:find("^[#;]")
-    if section and not skip then
-      local name, what = section:match("^([^:]+):?(.*)$")
-      if what ~= "" and what ~= "children" and what ~= "vars" then
-        fail(file, number, ('[%s]: expected "children" or "vars" after the colon'):format(section))
+    local section, rest = line:match("^%[([^%]%s]+)%]%s*(.*)$")
+    local name, kind = (section or ""):match("^([^:]+):?([%w_]*)$")
+    if line ~= "" and not line:find("^[#;]") then
+      if name and (rest == "" or rest:sub(1, 1) == "#") then
+        self:section(name, kind)
+      elseif line:find("^%[.*%]$") or line:find("^%[[^%]]*$") then
+        self:fail('a group stands in brackets, like "[web]"')
+      else
+        add_line[self.kind](self, line)
       end
-      group, kind = tree:group(name), what == "" and "hosts" or what
-    elseif not skip then
-      add_line[kind](tree, group, file, number, line)
     end
   end
+  self:finish()
 end
 
 return M

@@ -9,6 +9,13 @@ return {
     value = "PATH",
     help = "inventory file or directory; may be repeated",
   },
+  {
+    "--limit",
+    "-l",
+    type = "string",
+    value = "PATTERN",
+    help = "of the hosts only these; @FILE: one pattern a line",
+  },
   { "--check", "-C", help = "read, decide and list what would change; change nothing" },
   { "--dry-run", alias = "--check", help = "" },
   { "--diff", "-D", help = "show what each change would change" },

@@ -24,7 +24,7 @@ function M.of(run)
   local counter = require("plat.guard").counter(limits, {
     all = {
       hosts = function()
-        return #run.inventory():hosts()
+        return #run.inventory():names("all", { unlimited = true })
       end,
       clusters = function()
         return #run.inventory():clusters()

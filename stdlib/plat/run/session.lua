@@ -26,12 +26,17 @@ end
 function M.inventory(opts, playbook)
   local conf = require("plat.conf").load({ path = opts.config, playbook = playbook.path })
   local paths = opts.inventory or conf.inventory
+  local how = {
+    limit = opts.limit,
+    playbook_dir = playbook.path and (playbook.path:match("^(.*)/") or "."),
+    chosen_by = opts.inventory and "-i" or conf.path,
+  }
   if opts.sandbox and not opts.inventory then
-    return require("plat.inventory").sandbox(conf)
+    return require("plat.inventory").sandbox(conf, how)
   elseif not paths then
     return nil
   end
-  return require("plat.inventory").load(paths, { chosen_by = opts.inventory and "-i" or conf.path })
+  return require("plat.inventory").load(paths, how)
 end
 
 --- Returns a path as people write it: from the current folder, if it lies below.
@@ -312,6 +317,7 @@ local function header(spec, inventory, world)
     plan = spec.expect and spec.expect.doc or nil,
     options = {
       inventory = opts.inventory and paths or nil,
+      limit = inventory and inventory.limit,
       config = absolute(opts.config),
       sandbox = opts.sandbox,
       forks = opts.forks,
