@@ -113,6 +113,7 @@ add("h", "ChallengeResponseAuthentication no\nDSAAuthentication no\nKeepAlive no
 add("h", "HashKnownHosts yes\nNoHostAuthenticationForLocalhost yes\nTCPKeepAlive no\n")
 add("h", "AddressFamily inet6\nBatchMode no\nFingerprintHash MD5\n")
 add("h", "AddressFamily inet7\n")
+add("h", "BatchMode yes\nServerAliveInterval 5\n")
 add("h", "PreferredAuthentications publickey,password\n")
 add("h", "HostKeyAlias Alias.Example\n")
 

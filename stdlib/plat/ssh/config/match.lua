@@ -87,7 +87,9 @@ local function known_host(pass, st)
   return host
 end
 
-local function run(pass, st, criterion, host)
+--- Runs a command, if the criteria before it hold; its tokens are checked in any case.
+local function run(pass, st, criterion, holds)
+  local host = known_host(pass, st)
   local values, here = pass.values, pass.local_
   local tokens = expand.connection({
     local_ = here,
@@ -101,14 +103,18 @@ local function run(pass, st, criterion, host)
   if not command then
     st:fail("Match exec: " .. problem)
   end
-  if not pass.exec then
+  if not holds then
+    return false
+  elseif not pass.exec then
     fault.raise("refused", nil, {
       msg = ("%s: Match exec is not run here"):format(st:place()),
-      hint = "a file without Match exec, by -F or ansible_ssh_common_args",
+      hint = "a file without Match exec, as by ssh -F",
+      file = st.file,
+      line = st.line,
       where = "",
     })
   end
-  return command
+  return pass.exec(command) == true
 end
 
 local test = {}
@@ -149,8 +155,7 @@ function M.match(pass, st)
     if criterion.name == "all" then
       answer = true
     elseif criterion.name == "exec" then
-      local command = run(pass, st, criterion, known_host(pass, st))
-      answer = holds and pass.exec(command) == true
+      answer = run(pass, st, criterion, holds)
     else
       answer = test[criterion.name](pass, st, criterion)
     end

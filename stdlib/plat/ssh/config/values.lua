@@ -196,7 +196,7 @@ local SCALES = { [""] = 1, B = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30, T = 1 <
 
 function read.rekey(args)
   local word = args[1] or ""
-  local digits, unit = word:match("^(%d+)(%a?)$")
+  local digits, unit = word:match("^(%d+)(%a?)%f[^%w]")
   local factor = digits and #digits < 10 and SCALES[unit:upper()]
   local bytes = word == "default" and 0 or factor and tonumber(digits) * factor
   if not bytes or (bytes ~= 0 and bytes < 16) then
