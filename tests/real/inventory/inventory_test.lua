@@ -131,4 +131,50 @@ for _, name in ipairs(names) do
   end
 end
 
+tests["the process that is asked answers as the program does"] = function(t)
+  for _, name in ipairs({ "ini: values of groups", "yaml: a tree", "generated 07" }) do
+    local answer, case = answer_of(t, name), by_name[name]
+    for flag, field in pairs({ ["--list"] = "list", ["--graph"] = "graph" }) do
+      local argv = { BIN .. "/ansible-inventory", flag }
+      table.move(case.args, 1, #case.args, #argv + 1, argv)
+      local out = run(argv, { cwd = case.dir })
+      t.equal(out.stdout, answer[field] .. "\n", name)
+    end
+  end
+end
+
+tests["one host, as the program prints it"] = function(t)
+  answer_of(t, names[1])
+  for name, host in pairs({ ["yaml: a tree"] = "w2", ["vars: beside the playbook"] = "h" }) do
+    local case = by_name[name]
+    local argv = { BIN .. "/ansible-inventory", "--host", host }
+    table.move(case.args, 1, #case.args, #argv + 1, argv)
+    t.equal(ours(case, "--host", host).stdout, run(argv, { cwd = case.dir }).stdout, name)
+  end
+end
+
+tests["a file that is encrypted as a whole"] = function(t)
+  local case =
+    { files = { hosts = "h\n", ["host_vars/h.yml"] = "a: sesame-seed\nb: {c: [1234567]}\n" } }
+  prepare(t.tmp() .. "/case", case)
+  local password = t.tmp() .. "/password"
+  assert(fs.write(password, "sesame", { mode = 384 }))
+  local env = { ANSIBLE_VAULT_PASSWORD_FILE = password }
+  local vars = case.dir .. "/host_vars/h.yml"
+  t.equal(run({ BIN .. "/ansible-vault", "encrypt", vars }, { env = env }).code, 0)
+  local want = run({ BIN .. "/ansible-inventory", "-i", "hosts", "--host", "h" }, {
+    cwd = case.dir,
+    env = env,
+  })
+  t.equal(json.decode(want.stdout), { a = "sesame-seed", b = { c = { 1234567 } } })
+  local got = run({ PLATRUN, "inventory", "-i", "hosts", "--host", "h" }, {
+    cwd = case.dir,
+    env = env,
+  })
+  t.equal(json.decode(got.stdout), {
+    a = { ["$secret"] = "ansible:./host_vars/h.yml#a" },
+    b = { c = { { ["$secret"] = "ansible:./host_vars/h.yml#b.c.0" } } },
+  })
+end
+
 return tests
