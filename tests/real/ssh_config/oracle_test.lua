@@ -283,7 +283,7 @@ return {
     local cases = sister("cases.lua")
     t.ok(#cases >= 150)
     check_all(t, cases, 0)
-    t.equal(list.keys(seen), list.keys(COMPARED)) -- each keyword, with another value than its default
+    t.equal(list.keys(seen), list.keys(COMPARED)) -- each, with another value than its default
   end,
 
   ["cases by chance"] = function(t)

@@ -63,7 +63,10 @@ local function is_domain(host)
 end
 
 local function uri(text)
-  local rest = text:match("^ssh://(.*)$")
+  local rest = text:match("^ssh://(%S*)$")
+  if not rest then
+    return nil
+  end
   local user, place = rest:match("^([^@]*)@(.*)$")
   if user then
     user = unescape(user:match("^[^;]*"))
@@ -95,7 +98,7 @@ function M.hop(text)
   local hop
   if text:find("^ssh://") then
     hop = uri(text)
-  else
+  elseif not text:find("%s") then
     hop = plain(text)
   end
   local fine = hop and M.valid_host(hop.host) and (not hop.user or M.valid_user(hop.user))
