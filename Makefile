@@ -24,7 +24,7 @@ VERSION := 0.1.0$(if $(COMMIT),+$(COMMIT))
 
 CC ?= cc
 LUA ?= lua5.4
-PKGS := lua5.4 libuv libcurl yaml-0.1 jansson libmicrohttpd openssl libcrypto
+PKGS := lua5.4 libuv libcurl libssh2 yaml-0.1 jansson libmicrohttpd openssl libcrypto
 
 # Asked on first use, so that `make deps` and `make demo` work before anything is installed.
 pkgs_missing = $(error libraries are missing: run "make deps")

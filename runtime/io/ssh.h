@@ -1,0 +1,124 @@
+/*
+ * SSH sessions.  A plat_ssh is one connection: connected, its host key looked at by the caller,
+ * authenticated, and then used for commands, at most PLAT_SSH_CHANNELS at once.
+ *
+ * One wait for the session (connect or authenticate) at a time; each command has its own.  A
+ * session that is lost stays lost: every command of it fails, and the caller makes a new one.
+ *
+ * Nothing here blocks: libssh2 writes into a queue of ours that always takes everything, and keys
+ * are parsed on the pool.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "io/op.h"
+#include "io/ssh_key.h"
+
+struct plat_loop;
+struct plat_ssh;
+struct plat_ssh_exec;
+
+/* sshd allows 10 sessions a connection (MaxSessions); two are left to others. */
+enum { PLAT_SSH_CHANNELS = 8 };
+
+/* ---- the connection ---- */
+
+struct plat_ssh_opts {
+    const char *host; /* a name or an address; needed during the start only, like all strings */
+    int port;
+    const char *host_keys;    /* types in the order wanted, NULL: all that are sound */
+    double connect_timeout;   /* seconds, the name and all addresses together; 0: none */
+    double handshake_timeout; /* banner and key exchange */
+};
+
+/* Starts to connect; `op` is ready when the host key is known or nothing will come of it.
+ * NULL: *err says why. */
+struct plat_ssh *plat_ssh_new(struct plat_loop *loop, const struct plat_ssh_opts *opts,
+                              struct plat_op *op, struct plat_err *err);
+
+/* Ends it: says goodbye if that can be done at once, wakes who waits.  NULL is fine. */
+void plat_ssh_free(struct plat_ssh *s);
+
+/* The waiter was cancelled or is out of time: the session is of no use any more. */
+void plat_ssh_abort(struct plat_ssh *s);
+
+/* True when the session cannot be used; *err says why. */
+bool plat_ssh_failed(const struct plat_ssh *s, struct plat_err *err);
+
+/* The server's key as it goes over the wire (RFC 4253, 6.6).  NULL: not known yet. */
+const char *plat_ssh_host_key(const struct plat_ssh *s, size_t *ret_len);
+
+const char *plat_ssh_banner(const struct plat_ssh *s); /* "SSH-2.0-OpenSSH_9.2p1"; NULL: none yet */
+
+/* ---- authentication ---- */
+
+enum plat_ssh_method {
+    PLAT_SSH_NONE,     /* asks what the server takes */
+    PLAT_SSH_PASSWORD, /* also by keyboard-interactive, see below */
+    PLAT_SSH_KEYBOARD, /* the password is the answer to the first question that is not echoed */
+    PLAT_SSH_KEY,      /* by a key that we hold */
+    PLAT_SSH_AGENT,    /* by a key that the agent holds */
+};
+
+struct plat_ssh_auth {
+    enum plat_ssh_method method;
+    const char *user;
+    const char *password;
+    size_t password_len;
+    struct plat_ssh_key *key; /* PLAT_SSH_KEY */
+    const char *agent;        /* PLAT_SSH_AGENT: the path of its socket */
+    const char *blob;         /* and the public key */
+    size_t blob_len;
+    bool rsa_sha256; /* RSA signs with SHA-256 instead of SHA-512 */
+    double timeout;  /* seconds, 0: none */
+};
+
+/* Everything given is copied.  False: *err says why, op is not touched any more.  When the op is
+ * ready, plat_ssh_auth_result() tells the outcome. */
+bool plat_ssh_authenticate(struct plat_ssh *s, const struct plat_ssh_auth *auth, struct plat_op *op,
+                           struct plat_err *err);
+
+/* True: we are in.  False: *err says why; of kind AUTH: another method may be tried. */
+bool plat_ssh_auth_result(const struct plat_ssh *s, struct plat_err *err);
+
+/* What the server said that it takes, "publickey,password", after PLAT_SSH_NONE; NULL: nothing. */
+const char *plat_ssh_auth_methods(const struct plat_ssh *s);
+
+/* ---- commands ---- */
+
+struct plat_ssh_exec_opts {
+    const char *command; /* copied */
+    size_t command_len;
+    const char *input; /* sent, then the end of input; borrowed until the op is ready */
+    size_t input_len;
+    size_t max_output; /* ceiling of each stream */
+};
+
+struct plat_ssh_status {
+    int code;        /* exit status; 128 for a signal */
+    char signal[32]; /* "TERM"; empty: it ended by itself */
+};
+
+/* Queues the command; `op` is ready at its end.  NULL: *err says why. */
+struct plat_ssh_exec *plat_ssh_exec_new(struct plat_ssh *s, const struct plat_ssh_exec_opts *opts,
+                                        struct plat_op *op, struct plat_err *err);
+
+/* The waiter was cancelled or is out of time: closes the channel.  What came until now stays.  The
+ * server tells the command nothing; it lives on until it writes. */
+void plat_ssh_exec_cancel(struct plat_ssh_exec *e);
+
+/* Gives it up, cancelled or not.  Its memory goes when the channel is closed.  NULL is fine. */
+void plat_ssh_exec_free(struct plat_ssh_exec *e);
+
+/* True: the command ended and *status is filled.  False: *err says why nothing is known. */
+bool plat_ssh_exec_result(const struct plat_ssh_exec *e, struct plat_ssh_status *status,
+                          struct plat_err *err);
+
+bool plat_ssh_exec_sent(const struct plat_ssh_exec *e); /* the server may have begun it */
+const struct plat_buf *plat_ssh_exec_output(const struct plat_ssh_exec *e, int stream); /* 0, 1 */
+
+const char *plat_ssh_version(void); /* libssh2's */

@@ -1,0 +1,257 @@
+/*
+ * Commands.  Each has a channel; at most PLAT_SSH_CHANNELS are open, and one at a time is being
+ * opened, because libssh2 keeps that state in the session.
+ *
+ * The exit status is believed only when the server has closed the channel: libssh2 calls it 0 until
+ * it comes, and 0 as well when the connection breaks.  A channel is forgotten only then, too:
+ * libssh2 gives its number to the next one, which late words would be taken for.
+ */
+#include <string.h>
+
+#include "io/ssh_impl.h"
+
+#include "base/banned.h"
+
+#define OP "ssh.exec"
+
+enum { REFUSALS = 8 }; /* retries of a channel: 2.5 seconds in all */
+
+/* ---- steps: true when something changed that another command may wait for ---- */
+
+static bool refused(struct plat_ssh_exec *e)
+{
+    struct plat_ssh *s = e->s;
+    char *text = NULL;
+
+    s->opening = NULL;
+    if (s->channels > 1 || (s->had_channel && e->refusals < REFUSALS)) {
+        s->channels--;
+        e->state = SSH_EXEC_WAITING;
+        if (s->channels) { /* the server allows fewer: wait for one of ours */
+            s->max_channels = s->channels;
+            return true;
+        }
+        s->max_channels = 1; /* it is slower to forget the last one than we are */
+        s->resting = true;
+        ssh_set_timer(s, 0.01 * (1 << e->refusals++));
+        return false;
+    }
+    libssh2_session_last_error(s->lib, &text, NULL, 0);
+    plat_err_set(&e->err, PLAT_ERR_REFUSED, 0, OP, "the server opens no session: %.150s", text);
+    ssh_exec_end(e);
+    return true;
+}
+
+static bool step_open(struct plat_ssh_exec *e)
+{
+    struct plat_ssh *s = e->s;
+    int rc;
+
+    e->channel = libssh2_channel_open_session(s->lib);
+    if (!e->channel) {
+        rc = libssh2_session_last_errno(s->lib);
+        if (rc == LIBSSH2_ERROR_EAGAIN)
+            return false;
+        if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE)
+            return refused(e);
+        ssh_lose_lib(s, rc, OP);
+        return false;
+    }
+    s->opening = NULL;
+    s->had_channel = true;
+    e->state = SSH_EXEC_STARTING;
+    return true;
+}
+
+static bool step_start(struct plat_ssh_exec *e)
+{
+    int rc = libssh2_channel_process_startup(e->channel, "exec", 4, e->command,
+                                             (unsigned)e->command_len);
+
+    e->sent = true;
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    if (rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) {
+        plat_err_set(&e->err, PLAT_ERR_REFUSED, 0, OP, "the server runs no commands");
+        e->sent = false;
+        ssh_exec_cut(e);
+    } else if (rc) {
+        ssh_lose_lib(e->s, rc, OP);
+        return false;
+    }
+    e->state = SSH_EXEC_RUNNING;
+    return true;
+}
+
+/* False: the session was lost. */
+static bool send_input(struct plat_ssh_exec *e)
+{
+    struct plat_ssh *s = e->s;
+
+    while (e->input_len) {
+        ssize_t n;
+
+        if (s->out.len >= SSH_QUEUE_HIGH) {
+            s->held = true;
+            return true;
+        }
+        n = libssh2_channel_write(e->channel, e->input, e->input_len);
+        if (n == LIBSSH2_ERROR_EAGAIN || n == 0)
+            return true;
+        if (n < 0) {
+            ssh_lose_lib(s, (int)n, OP);
+            return false;
+        }
+        e->input += n;
+        e->input_len -= (size_t)n;
+    }
+    if (!e->eof_sent) {
+        int rc = libssh2_channel_send_eof(e->channel);
+
+        if (rc && rc != LIBSSH2_ERROR_EAGAIN) {
+            ssh_lose_lib(s, rc, OP);
+            return false;
+        }
+        e->eof_sent = rc == 0;
+    }
+    return true;
+}
+
+static void keep(struct plat_ssh_exec *e, int stream, const char *data, size_t n)
+{
+    if (e->cut || plat_buf_add(&e->out[stream], data, n))
+        return;
+    plat_err_set(&e->err, PLAT_ERR_REFUSED, 0, OP, "more than %zu bytes on %s", e->out[stream].max,
+                 stream ? "stderr" : "stdout");
+    ssh_exec_cut(e);
+}
+
+/* False: the session was lost. */
+static bool take_output(struct plat_ssh_exec *e, int stream)
+{
+    char chunk[SSH_CHUNK];
+    ssize_t n;
+
+    while ((n = libssh2_channel_read_ex(e->channel, stream, chunk, sizeof(chunk))) > 0)
+        keep(e, stream, chunk, (size_t)n);
+    if (n == 0 || n == LIBSSH2_ERROR_EAGAIN)
+        return true;
+    ssh_lose_lib(e->s, (int)n, OP);
+    return false;
+}
+
+static void take_status(struct plat_ssh_exec *e)
+{
+    char *name = NULL;
+    size_t len = 0;
+
+    e->status.code = libssh2_channel_get_exit_status(e->channel);
+    libssh2_channel_get_exit_signal(e->channel, &name, &len, NULL, NULL, NULL, NULL);
+    if (!name)
+        return;
+    if (len >= sizeof(e->status.signal))
+        len = sizeof(e->status.signal) - 1;
+    memcpy(e->status.signal, name, len);
+    e->status.signal[len] = '\0';
+    e->status.code = 128;
+    libssh2_free(e->s->lib, name);
+}
+
+/* The server has closed the channel. */
+static bool finish(struct plat_ssh_exec *e)
+{
+    struct plat_ssh *s = e->s;
+    int rc;
+
+    take_status(e);
+    rc = libssh2_channel_close(e->channel);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    if (rc) {
+        ssh_lose_lib(s, rc, OP);
+        return false;
+    }
+    if (s->spare)
+        libssh2_channel_free(s->spare);
+    s->spare = e->channel;
+    e->channel = NULL;
+    ssh_exec_end(e);
+    return true;
+}
+
+static bool step_run(struct plat_ssh_exec *e)
+{
+    struct plat_ssh *s = e->s;
+    int rc = 0;
+
+    if (e->cut)
+        rc = libssh2_channel_close(e->channel);
+    else if (!libssh2_channel_eof(e->channel) && !send_input(e))
+        return false;
+    if (rc && rc != LIBSSH2_ERROR_EAGAIN) {
+        ssh_lose_lib(s, rc, OP);
+        return false;
+    }
+    if (!take_output(e, 0) || !take_output(e, SSH_EXTENDED_DATA_STDERR))
+        return false;
+    if (!libssh2_channel_eof(e->channel))
+        return false;
+    rc = libssh2_channel_wait_closed(e->channel);
+    if (rc == 0)
+        return finish(e);
+    if (rc != LIBSSH2_ERROR_EAGAIN)
+        ssh_lose_lib(s, rc, OP);
+    return false;
+}
+
+static bool step(struct plat_ssh_exec *e)
+{
+    struct plat_ssh *s = e->s;
+
+    switch (e->state) {
+    case SSH_EXEC_WAITING:
+        if (e->cut) {
+            ssh_exec_end(e);
+            return true;
+        }
+        if (s->opening || s->resting || s->channels >= s->max_channels)
+            return false;
+        s->opening = e;
+        s->channels++;
+        e->state = SSH_EXEC_OPENING;
+        return step_open(e);
+    case SSH_EXEC_OPENING:
+        return step_open(e);
+    case SSH_EXEC_STARTING:
+        if (e->cut)
+            e->state = SSH_EXEC_RUNNING;
+        return e->cut || step_start(e);
+    case SSH_EXEC_RUNNING:
+        return step_run(e);
+    case SSH_EXEC_ENDED:
+        break;
+    }
+    return false;
+}
+
+void ssh_exec_step(struct plat_ssh *s)
+{
+    bool again = true;
+
+    while (again && s->phase == SSH_READY) {
+        struct plat_ssh_exec *e, *next;
+
+        again = false;
+        s->held = false;
+        s->got = false;
+        for (e = s->execs; e && s->phase == SSH_READY; e = next) {
+            next = e->next;
+            again |= step(e);
+        }
+        if (s->phase != SSH_READY)
+            return;
+        ssh_queue_flush(s);
+        again |= s->held && s->out.len < SSH_QUEUE_HIGH;
+        again |= s->got && s->execs && s->execs->next; /* one may have received for another */
+    }
+}

@@ -1,0 +1,164 @@
+/* What the files ssh*.c share.  Nobody else includes it. */
+#pragma once
+
+#include <libssh2.h>
+#include <uv.h>
+
+#include "io/resolve.h"
+#include "io/ssh.h"
+#include "io/ssh_agent.h"
+
+enum {
+    SSH_QUEUE_HIGH = 256 * 1024, /* queued bytes from which on input is held back */
+    SSH_TAP_MAX = 16 * 1024,     /* of the server's first bytes: banner and KEXINIT */
+    SSH_CHUNK = 64 * 1024,
+};
+
+enum ssh_phase {
+    SSH_RESOLVING,
+    SSH_CONNECTING,
+    SSH_HANDSHAKE,
+    SSH_KEYED, /* the host key is known; not authenticated */
+    SSH_AUTH,
+    SSH_READY,
+    SSH_LOST, /* err says why */
+};
+
+struct ssh_login { /* one attempt to authenticate; secrets are wiped at its end */
+    enum plat_ssh_method method;
+    char *user, *password, *agent;
+    size_t password_len;
+    struct plat_ssh_key *key;
+    char *blob; /* as sent: an RSA key's with the type of the signature */
+    size_t blob_len;
+    char *agent_blob; /* as the agent knows it */
+    size_t agent_blob_len;
+    bool rsa_sha256;
+    bool answered; /* the password was given to a question */
+    struct ssh_agent_call *call;
+    bool signing, signed_; /* the agent was asked; it has answered */
+    unsigned char *sig;    /* malloc'ed; NULL: it refused */
+    size_t sig_len;
+    struct plat_err agent_err;
+};
+
+struct plat_ssh {
+    struct plat_loop *loop;
+    LIBSSH2_SESSION *lib;
+    enum ssh_phase phase;
+    struct plat_err err;
+    struct plat_op *waiting;
+
+    uv_poll_t poll;
+    uv_timer_t timer;
+    int handles; /* not yet closed */
+    int fd;
+    int events;  /* what the poll waits for; 0: stopped */
+    bool polled; /* the poll was initialised */
+    bool freed;  /* the owner has given it up */
+    bool dead;   /* the library may neither send nor receive: it is being freed */
+
+    struct plat_resolve_wait lookup;
+    struct plat_addrs addrs;
+    size_t next_addr;
+    char *host;
+    char *host_keys; /* NULL: ssh_prefs */
+    int port;
+    uint64_t connect_by; /* uv_hrtime, 0: none */
+    double handshake_timeout;
+
+    char *host_key; /* as the caller saw it; NULL: not known yet */
+    size_t host_key_len;
+    const char *lib_host_key; /* the library's copy, that nobody has freed */
+    bool other_host_key;      /* the server came with another one */
+
+    struct plat_buf out;
+    struct plat_buf tap; /* until the handshake is over */
+    bool tapping;
+    bool dry;     /* the socket had no more in this drive */
+    bool held;    /* input waits for room in the queue */
+    bool got;     /* something was received in this pass over the commands */
+    int send_err; /* errno of a send that failed */
+
+    struct ssh_login login;
+    struct plat_err auth_err;
+    char *methods;
+
+    struct plat_ssh_exec *execs;   /* all, in the order of their start */
+    struct plat_ssh_exec *opening; /* whose channel is being opened */
+    LIBSSH2_CHANNEL *spare;        /* a closed one: what an idle session is read through */
+    int channels;                  /* open */
+    int max_channels;
+    bool resting;     /* no channel is opened until the timer */
+    bool had_channel; /* one could be opened before */
+};
+
+enum ssh_exec_state {
+    SSH_EXEC_WAITING,  /* for a channel */
+    SSH_EXEC_OPENING,  /* s->opening */
+    SSH_EXEC_STARTING, /* the server was asked to run it */
+    SSH_EXEC_RUNNING,
+    SSH_EXEC_ENDED, /* and no more in the session's list */
+};
+
+struct plat_ssh_exec {
+    struct plat_ssh *s;
+    struct plat_ssh_exec *next, **link;
+    LIBSSH2_CHANNEL *channel;
+    struct plat_op *waiting;
+    struct plat_err err;
+    enum ssh_exec_state state;
+    char *command;
+    size_t command_len;
+    const char *input;
+    size_t input_len;
+    struct plat_buf out[2];
+    struct plat_ssh_status status;
+    int refusals;  /* of its channel */
+    bool sent;     /* the server may have begun */
+    bool eof_sent; /* the end of input */
+    bool cut;      /* nobody wants its output */
+    bool orphan;   /* the owner has given it up */
+};
+
+/* ssh.c */
+void ssh_drive(struct plat_ssh *s); /* does what can be done without waiting */
+void ssh_lose(struct plat_ssh *s, const struct plat_err *err);
+void ssh_lose_lib(struct plat_ssh *s, int rc, const char *op); /* by an error of the library */
+void ssh_set_timer(struct plat_ssh *s, double seconds);        /* 0: stops it */
+void ssh_wake(struct plat_op **slot);
+
+/* ssh_queue.c */
+void ssh_queue_hook(struct plat_ssh *s);
+void ssh_queue_flush(struct plat_ssh *s);
+
+/* ssh_memory.c */
+LIBSSH2_SESSION *ssh_memory_session(struct plat_ssh *s);
+bool ssh_memory_keep_host_key(struct plat_ssh *s);
+void ssh_memory_watch_host_key(struct plat_ssh *s); /* at least once an exchange */
+
+/* ssh_connect.c */
+bool ssh_connect_start(struct plat_ssh *s, struct plat_err *err);
+void ssh_connect_event(struct plat_ssh *s); /* the socket became writable */
+void ssh_connect_timeout(struct plat_ssh *s);
+void ssh_handshake(struct plat_ssh *s);
+bool ssh_watch(struct plat_ssh *s, int fd);
+void ssh_unwatch(struct plat_ssh *s); /* closes the handle, and then the descriptor */
+
+/* ssh_kex.c */
+extern const char *const ssh_prefs[10]; /* by LIBSSH2_METHOD_x; NULL: the library's */
+/* Of a list of names, prefers those that the library knows.  False: it knows none. */
+bool ssh_kex_prefer(struct plat_ssh *s, int method, const char *list);
+bool ssh_kex_explain(struct plat_ssh *s, struct plat_err *err); /* false: nothing is known */
+
+/* ssh_auth.c */
+void ssh_auth_step(struct plat_ssh *s);
+void ssh_auth_end(struct plat_ssh *s);
+
+/* ssh_exec.c */
+void ssh_exec_end(struct plat_ssh_exec *e); /* the channel is closed, or there is none */
+void ssh_exec_cut(struct plat_ssh_exec *e); /* its answer is known: the rest is thrown away */
+void ssh_exec_lost(struct plat_ssh *s);
+
+/* ssh_exec_step.c */
+void ssh_exec_step(struct plat_ssh *s);

@@ -1,0 +1,67 @@
+/*
+ * libssh2's memory, and the host key after a new key exchange.
+ *
+ * A server may exchange keys again at any time.  libssh2 1.10 neither compares the host key with
+ * the first one nor frees that: both is done here.  Whether it was freed is seen by giving the
+ * library its memory ourselves.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/ssh_impl.h"
+
+#include "base/banned.h"
+
+static void *on_alloc(size_t n, void **abstract)
+{
+    (void)abstract;
+    return malloc(n);
+}
+
+static void on_free(void *p, void **abstract)
+{
+    struct plat_ssh *s = *abstract;
+
+    if (p && p == s->lib_host_key)
+        s->lib_host_key = NULL;
+    free(p);
+}
+
+static void *on_realloc(void *p, size_t n, void **abstract)
+{
+    (void)abstract;
+    return realloc(p, n);
+}
+
+LIBSSH2_SESSION *ssh_memory_session(struct plat_ssh *s)
+{
+    return libssh2_session_init_ex(on_alloc, on_free, on_realloc, s);
+}
+
+bool ssh_memory_keep_host_key(struct plat_ssh *s)
+{
+    int type;
+
+    s->lib_host_key = libssh2_session_hostkey(s->lib, &s->host_key_len, &type);
+    s->host_key = s->lib_host_key ? malloc(s->host_key_len + 1) : NULL;
+    if (s->host_key)
+        memcpy(s->host_key, s->lib_host_key, s->host_key_len);
+    return s->host_key != NULL;
+}
+
+void ssh_memory_watch_host_key(struct plat_ssh *s)
+{
+    size_t len = 0;
+    int type;
+    const char *now;
+
+    if (!s->host_key)
+        return;
+    now = libssh2_session_hostkey(s->lib, &len, &type);
+    if (now == s->lib_host_key)
+        return;
+    free((void *)(uintptr_t)s->lib_host_key);
+    s->lib_host_key = now;
+    if (now && (len != s->host_key_len || memcmp(now, s->host_key, len) != 0))
+        s->other_host_key = true;
+}

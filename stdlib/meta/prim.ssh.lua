@@ -1,0 +1,107 @@
+---@meta prim.ssh
+
+local M = {}
+
+---@class prim.ssh.ConnectOptions
+---@field host string a name or an address
+---@field port? integer 22
+---@field host_keys? string types in the order wanted, "ssh-ed25519,ecdsa-sha2-nistp256"
+---@field connect_timeout? number seconds for the name and all its addresses, 10
+---@field handshake_timeout? number seconds for the banner and the key exchange, 15
+
+---@class prim.ssh.AuthOptions
+---@field method "none"|"password"|"keyboard-interactive"|"publickey"|"agent"
+---@field user string
+---@field password? string|plat.Secret of "password", and the answer to the first hidden question
+---@field key? prim.ssh.Key of "publickey"
+---@field agent? string path of the agent's socket
+---@field blob? string the public key that the agent shall use
+---@field rsa_sha256? boolean RSA keys sign with SHA-256 instead of SHA-512
+---@field timeout? number seconds, 60
+
+---@class prim.ssh.ExecOptions
+---@field stdin? string|plat.Secret sent, then closed; default: nothing
+---@field max_output? integer ceiling of each stream, 16 MiB
+---@field timeout? number seconds; then the channel is closed, and the error is kind `timeout`
+
+---@class prim.ssh.Output
+---@field code integer exit status; 128 when a signal ended it
+---@field signal? string "SIGKILL"
+---@field stdout string
+---@field stderr string
+
+---@class prim.ssh.Session one connection, closed by `<close>`; once lost it stays lost
+local Session = {}
+
+---@class prim.ssh.Key a private key, for any number of sessions
+local Key = {}
+
+--- Connects, up to the point where the server's key is known.
+---@async
+---@param opts prim.ssh.ConnectOptions
+---@return prim.ssh.Session? session
+---@return table? err
+function M.connect(opts) end
+
+--- Reads a private key in OpenSSH's format or PEM. An error of kind `auth`: the passphrase is
+--- missing or wrong.
+---@async
+---@param text string|plat.Secret
+---@param passphrase? string|plat.Secret
+---@return prim.ssh.Key? key
+---@return table? err
+function M.key(text, passphrase) end
+
+--- Lists the public keys that an agent holds.
+---@async
+---@param path string of its socket
+---@return { blob: string, comment: string }[]? keys
+---@return table? err
+function M.agent_keys(path) end
+
+--- Returns the version of libssh2 that is in use.
+---@return string
+function M.version() end
+
+--- Returns the server's public key as it goes over the wire.
+---@return string? blob
+---@return table? err
+function Session:host_key() end
+
+--- Says that the host key is the right one: before, `auth` refuses.
+function Session:trust() end
+
+--- Returns the server's first line, "SSH-2.0-OpenSSH_9.2p1".
+---@return string? banner
+function Session:banner() end
+
+--- Makes one attempt to log in. After an error of kind `auth` another may follow; the error of
+--- method "none" has `methods`, what the server takes.
+---@async
+---@param opts prim.ssh.AuthOptions
+---@return true? ok
+---@return table? err
+function Session:auth(opts) end
+
+--- Runs a command by the login shell, at most eight at once: more wait. An error has `sent` (the
+--- server may have begun the command) and what came of `stdout` and `stderr`. A command that is
+--- cancelled is not told so by the server.
+---@async
+---@param command string|plat.Secret
+---@param opts? prim.ssh.ExecOptions
+---@return prim.ssh.Output? output
+---@return table? err
+function Session:exec(command, opts) end
+
+--- Ends the session and what runs in it. Twice is fine.
+function Session:close() end
+
+--- Returns "ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256".
+---@return string
+function Key:type() end
+
+--- Returns the public half as it goes over the wire.
+---@return string
+function Key:blob() end
+
+return M
