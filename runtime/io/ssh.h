@@ -96,6 +96,8 @@ struct plat_ssh_exec_opts {
     const char *input; /* sent, then the end of input; borrowed until the op is ready */
     size_t input_len;
     size_t max_output; /* ceiling of each stream */
+    bool leash;        /* its input ends only when the channel does */
+    bool pty;          /* on a terminal: one stream, and a hangup when the channel is closed */
 };
 
 struct plat_ssh_status {

@@ -84,6 +84,8 @@ struct plat_ssh_exec *plat_ssh_exec_new(struct plat_ssh *s, const struct plat_ss
     e->command_len = opts->command_len;
     e->input = opts->input;
     e->input_len = opts->input_len;
+    e->leash = opts->leash;
+    e->pty = opts->pty;
     plat_buf_init(&e->out[0], opts->max_output);
     plat_buf_init(&e->out[1], opts->max_output);
     e->waiting = op;

@@ -63,23 +63,39 @@ static bool step_open(struct plat_ssh_exec *e)
     return true;
 }
 
+/* The server says no to what was asked of the channel: nothing runs in it. */
+static bool denied(struct plat_ssh_exec *e, const char *why)
+{
+    plat_err_set(&e->err, PLAT_ERR_REFUSED, 0, OP, "%s", why);
+    e->sent = false;
+    e->state = SSH_EXEC_RUNNING;
+    ssh_exec_cut(e);
+    return true;
+}
+
 static bool step_start(struct plat_ssh_exec *e)
 {
-    int rc = libssh2_channel_process_startup(e->channel, "exec", 4, e->command,
-                                             (unsigned)e->command_len);
+    bool pty = e->pty;
+    int rc;
 
-    e->sent = true;
+    if (pty) {
+        rc = libssh2_channel_request_pty_ex(e->channel, "dumb", 4, NULL, 0, 200, 50, 0, 0);
+        e->pty = rc != 0;
+    } else {
+        rc = libssh2_channel_process_startup(e->channel, "exec", 4, e->command,
+                                             (unsigned)e->command_len);
+        e->sent = true;
+    }
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return false;
-    if (rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) {
-        plat_err_set(&e->err, PLAT_ERR_REFUSED, 0, OP, "the server runs no commands");
-        e->sent = false;
-        ssh_exec_cut(e);
-    } else if (rc) {
+    if (rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED)
+        return denied(e, pty ? "the server gives no terminal" : "the server runs no commands");
+    if (rc) {
         ssh_lose_lib(e->s, rc, OP);
         return false;
     }
-    e->state = SSH_EXEC_RUNNING;
+    if (!pty)
+        e->state = SSH_EXEC_RUNNING;
     return true;
 }
 
@@ -105,7 +121,7 @@ static bool send_input(struct plat_ssh_exec *e)
         e->input += n;
         e->input_len -= (size_t)n;
     }
-    if (!e->eof_sent) {
+    if (!e->eof_sent && !e->leash) {
         int rc = libssh2_channel_send_eof(e->channel);
 
         if (rc && rc != LIBSSH2_ERROR_EAGAIN) {

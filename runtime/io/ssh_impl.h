@@ -116,6 +116,8 @@ struct plat_ssh_exec {
     struct plat_ssh_status status;
     int refusals;  /* of its channel */
     bool sent;     /* the server may have begun */
+    bool leash;    /* the end of input is not sent */
+    bool pty;      /* a terminal is still to be asked for */
     bool eof_sent; /* the end of input */
     bool cut;      /* nobody wants its output */
     bool orphan;   /* the owner has given it up */

@@ -94,6 +94,8 @@ static void read_opts(lua_State *L, struct plat_ssh_exec_opts *opts, double *ret
                   "a command has 1 byte to 1 MiB");
     luaL_argcheck(L, !memchr(opts->command, '\0', opts->command_len), 2, "it contains a NUL");
     opts->max_output = (size_t)max;
+    opts->leash = plat_args_bool(L, 3, "leash", false);
+    opts->pty = plat_args_bool(L, 3, "pty", false);
     opts->input = plat_args_bytes(L, 3, "stdin", NULL, &opts->input_len);
     if (!opts->input)
         opts->input_len = 0;

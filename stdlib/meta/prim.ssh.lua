@@ -21,6 +21,8 @@ local M = {}
 
 ---@class prim.ssh.ExecOptions
 ---@field stdin? string|plat.Secret sent, then closed; default: nothing
+---@field leash? boolean the input does not end before the channel is closed or the connection lost
+---@field pty? boolean on a terminal: all is `stdout`, and a cancel is a hangup for the command
 ---@field max_output? integer ceiling of each stream, 16 MiB
 ---@field timeout? number seconds; then the channel is closed, and the error is kind `timeout`
 
