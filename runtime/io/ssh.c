@@ -223,12 +223,17 @@ static void update_poll(struct plat_ssh *s)
         return;
     if (s->phase == SSH_CONNECTING)
         events = UV_WRITABLE;
-    else if (s->out.len)
+    else if (s->phase == SSH_READY && s->execs && !s->tried)
+        events = 0; /* all wait for their readers, or for a timer */
+    if (s->out.len)
         events |= UV_WRITABLE;
     if (events == s->events)
         return;
     s->events = events;
-    uv_poll_start(&s->poll, events, on_event);
+    if (events)
+        uv_poll_start(&s->poll, events, on_event);
+    else
+        uv_poll_stop(&s->poll);
 }
 
 /* Nobody reads: what comes now is an end, or words of the server between commands. */
@@ -269,6 +274,7 @@ void ssh_drive(struct plat_ssh *s)
     bool idle = false;
 
     s->dry = false;
+    s->tried = false;
     if (s->phase == SSH_HANDSHAKE)
         ssh_handshake(s);
     else if (s->phase == SSH_AUTH)

@@ -95,7 +95,8 @@ struct plat_ssh_exec_opts {
     size_t command_len;
     const char *input; /* sent, then the end of input; borrowed until the op is ready */
     size_t input_len;
-    size_t max_output; /* ceiling of each stream */
+    size_t max_output; /* ceiling of each stream; streamed: bytes read ahead of each */
+    bool stream;       /* output is taken in pieces, and the server waits when nobody takes it */
     bool leash;        /* its input ends only when the channel does */
     bool pty;          /* on a terminal: one stream, and a hangup when the channel is closed */
 };
@@ -105,7 +106,7 @@ struct plat_ssh_status {
     char signal[32]; /* "TERM"; empty: it ended by itself */
 };
 
-/* Queues the command; `op` is ready at its end.  NULL: *err says why. */
+/* Queues the command; `op` is ready at its end (streamed: NULL).  NULL: *err says why. */
 struct plat_ssh_exec *plat_ssh_exec_new(struct plat_ssh *s, const struct plat_ssh_exec_opts *opts,
                                         struct plat_op *op, struct plat_err *err);
 
@@ -119,6 +120,12 @@ void plat_ssh_exec_free(struct plat_ssh_exec *e);
 /* True: the command ended and *status is filled.  False: *err says why nothing is known. */
 bool plat_ssh_exec_result(const struct plat_ssh_exec *e, struct plat_ssh_status *status,
                           struct plat_err *err);
+
+/* A streamed command: op is ready when there is output, or at the end.  False: *err says why. */
+bool plat_ssh_exec_await(struct plat_ssh_exec *e, struct plat_op *op, struct plat_err *err);
+void plat_ssh_exec_forget(struct plat_ssh_exec *e); /* the waiter was cancelled or is out of time */
+void plat_ssh_exec_consume(struct plat_ssh_exec *e, int stream, size_t n);
+bool plat_ssh_exec_ended(const struct plat_ssh_exec *e); /* its output may still be there */
 
 bool plat_ssh_exec_sent(const struct plat_ssh_exec *e); /* the server may have begun it */
 const struct plat_buf *plat_ssh_exec_output(const struct plat_ssh_exec *e, int stream); /* 0, 1 */

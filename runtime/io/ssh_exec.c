@@ -85,6 +85,7 @@ struct plat_ssh_exec *plat_ssh_exec_new(struct plat_ssh *s, const struct plat_ss
     e->input = opts->input;
     e->input_len = opts->input_len;
     e->leash = opts->leash;
+    e->stream = opts->stream;
     e->pty = opts->pty;
     plat_buf_init(&e->out[0], opts->max_output);
     plat_buf_init(&e->out[1], opts->max_output);
@@ -111,6 +112,7 @@ void plat_ssh_exec_free(struct plat_ssh_exec *e)
 {
     if (!e)
         return;
+    ssh_wake(&e->waiting);
     if (e->state == SSH_EXEC_ENDED) {
         discard(e);
         return;
@@ -128,6 +130,33 @@ bool plat_ssh_exec_result(const struct plat_ssh_exec *e, struct plat_ssh_status 
     }
     *status = e->status;
     return true;
+}
+
+bool plat_ssh_exec_ended(const struct plat_ssh_exec *e)
+{
+    return e->state == SSH_EXEC_ENDED || e->cut;
+}
+
+bool plat_ssh_exec_await(struct plat_ssh_exec *e, struct plat_op *op, struct plat_err *err)
+{
+    if (e->waiting)
+        return plat_err_set(err, PLAT_ERR_USAGE, 0, "ssh.read", "another task is reading");
+    e->waiting = op;
+    if (e->out[0].len || e->out[1].len || plat_ssh_exec_ended(e))
+        ssh_wake(&e->waiting);
+    return true;
+}
+
+void plat_ssh_exec_forget(struct plat_ssh_exec *e)
+{
+    e->waiting = NULL;
+}
+
+void plat_ssh_exec_consume(struct plat_ssh_exec *e, int stream, size_t n)
+{
+    plat_buf_drop(&e->out[stream], n);
+    if (e->s) /* there may be more, in libssh2 */
+        ssh_drive(e->s);
 }
 
 bool plat_ssh_exec_sent(const struct plat_ssh_exec *e)

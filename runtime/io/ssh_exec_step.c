@@ -135,21 +135,38 @@ static bool send_input(struct plat_ssh_exec *e)
 
 static void keep(struct plat_ssh_exec *e, int stream, const char *data, size_t n)
 {
-    if (e->cut || plat_buf_add(&e->out[stream], data, n))
+    if (e->cut)
         return;
+    if (plat_buf_add(&e->out[stream], data, n)) {
+        if (e->stream)
+            ssh_wake(&e->waiting);
+        return;
+    }
     plat_err_set(&e->err, PLAT_ERR_REFUSED, 0, OP, "more than %zu bytes on %s", e->out[stream].max,
                  stream ? "stderr" : "stdout");
     ssh_exec_cut(e);
+}
+
+/* How much may be read now. */
+static size_t room(const struct plat_ssh_exec *e, int stream)
+{
+    size_t left = e->out[stream].max - e->out[stream].len;
+
+    return e->cut || !e->stream || left > SSH_CHUNK ? SSH_CHUNK : left;
 }
 
 /* False: the session was lost. */
 static bool take_output(struct plat_ssh_exec *e, int stream)
 {
     char chunk[SSH_CHUNK];
-    ssize_t n;
+    ssize_t n = 0;
+    size_t max;
 
-    while ((n = libssh2_channel_read_ex(e->channel, stream, chunk, sizeof(chunk))) > 0)
+    while ((max = room(e, stream)) > 0 &&
+           (n = libssh2_channel_read_ex(e->channel, stream, chunk, max)) > 0)
         keep(e, stream, chunk, (size_t)n);
+    if (max == 0) /* the server waits, once its window is full */
+        return true;
     if (n == 0 || n == LIBSSH2_ERROR_EAGAIN)
         return true;
     ssh_lose_lib(e->s, (int)n, OP);

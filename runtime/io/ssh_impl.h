@@ -78,6 +78,7 @@ struct plat_ssh {
     bool dry;     /* the socket had no more in this drive */
     bool held;    /* input waits for room in the queue */
     bool got;     /* something was received in this pass over the commands */
+    bool tried;   /* in this drive somebody tried to receive */
     int send_err; /* errno of a send that failed */
 
     struct ssh_login login;
@@ -116,6 +117,7 @@ struct plat_ssh_exec {
     struct plat_ssh_status status;
     int refusals;  /* of its channel */
     bool sent;     /* the server may have begun */
+    bool stream;   /* output is taken in pieces */
     bool leash;    /* the end of input is not sent */
     bool pty;      /* a terminal is still to be asked for */
     bool eof_sent; /* the end of input */

@@ -46,6 +46,7 @@ static ssize_t on_recv(libssh2_socket_t fd, void *data, size_t len, int flags, v
     (void)flags;
     if (s->dead)
         return -ECONNRESET;
+    s->tried = true;
     if (s->dry)
         return -EAGAIN;
     do

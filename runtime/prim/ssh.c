@@ -258,8 +258,10 @@ static const luaL_Reg functions[] = {
 };
 
 static const luaL_Reg session_methods[] = {
-    { "host_key", l_host_key }, { "trust", l_trust }, { "banner", l_banner }, { "auth", l_auth },
-    { "exec", prim_ssh_exec },  { "close", l_close }, { NULL, NULL },
+    { "host_key", l_host_key }, { "trust", l_trust },
+    { "banner", l_banner },     { "auth", l_auth },
+    { "exec", prim_ssh_exec },  { "open", prim_ssh_open },
+    { "close", l_close },       { NULL, NULL },
 };
 
 static const luaL_Reg session_meta[] = {

@@ -14,6 +14,7 @@ struct prim_ssh_box *prim_ssh_check(lua_State *L, int idx); /* an open one, or i
 
 /* ---- ssh_exec.c ---- */
 int prim_ssh_exec(lua_State *L);
+int prim_ssh_open(lua_State *L);
 void prim_ssh_exec_open(lua_State *L);
 
 /* ---- ssh_key.c ---- */

@@ -35,6 +35,9 @@ local M = {}
 ---@class prim.ssh.Session one connection, closed by `<close>`; once lost it stays lost
 local Session = {}
 
+---@class prim.ssh.Command a command whose output is read in pieces, given up by `<close>`
+local Command = {}
+
 ---@class prim.ssh.Key a private key, for any number of sessions
 local Key = {}
 
@@ -94,6 +97,32 @@ function Session:auth(opts) end
 ---@return prim.ssh.Output? output
 ---@return table? err
 function Session:exec(command, opts) end
+
+--- Starts a command whose output is read in pieces; `timeout` does not count. Nobody reads: the
+--- server waits, after `max_output` (256 KiB) of each stream and its window of 2 MiB.
+---@param command string|plat.Secret
+---@param opts? prim.ssh.ExecOptions
+---@return prim.ssh.Command? command
+---@return table? err
+function Session:open(command, opts) end
+
+--- Waits for output; nil at the end of the command.
+---@async
+---@return string? chunk
+---@return "stdout"|"stderr"|table? which or err
+function Command:read() end
+
+--- Returns how it ended; nil before.
+---@return { code: integer, signal: string? }? status
+---@return table? err
+function Command:status() end
+
+--- Returns whether the server may have begun it.
+---@return boolean
+function Command:sent() end
+
+--- Gives the command up: closes its channel. Twice is fine.
+function Command:close() end
 
 --- Ends the session and what runs in it. Twice is fine.
 function Session:close() end

@@ -254,46 +254,6 @@ return {
     t.equal(session:exec("echo on").stdout, "on\n")
   end,
 
-  ["a leash: input that ends when the command is given up; a terminal: a hangup"] = function(t)
-    local dir = help.keys(t, "host_ed25519", "user_ed25519")
-    local server <close> = help.server(t, dir)
-    local session <close> = help.login(server)
-    local function comes(name)
-      for _ = 1, 200 do
-        if fs.stat(dir .. "/" .. name) then
-          return true
-        end
-        task.sleep(0.02)
-      end
-    end
-    local script = ("head -c 3 >%s/in; cat; touch %s/%%s"):format(dir, dir)
-    local opts = { stdin = "abc", leash = true, timeout = 0.4 }
-    local _, err = session:exec(script:format("ended"), opts)
-    t.equal(err.kind, "timeout")
-    t.ok(comes("ended"), "its input did not end")
-    t.equal(fs.read(dir .. "/in"), "abc")
-    local other = help.login(server)
-    local _, late = other:exec("echo $PPID; cat; touch " .. dir .. "/lost", {
-      leash = true,
-      timeout = 0.2,
-    })
-    t.equal(late.kind, "timeout")
-    other:close()
-    t.ok(comes("lost"), "its input did not end with the connection")
-    t.equal(
-      session:exec("test -t 0 && echo yes; echo no >&2", { pty = true }).stdout,
-      "yes\r\nno\r\n"
-    )
-    local trap = ("trap 'touch %s/hup; exit' HUP; sleep 20 & wait"):format(dir)
-    session:exec(trap, { pty = true, leash = true, timeout = 0.3 })
-    t.ok(comes("hup"), "no hangup came")
-    local none <close> = help.server(t, dir, "PermitTTY no\n")
-    local third <close> = help.login(none)
-    local _, no = third:exec("true", { pty = true })
-    t.equal({ no.kind, no.msg, no.sent }, { "refused", "the server gives no terminal", false })
-    t.equal(third:exec("echo on").stdout, "on\n")
-  end,
-
   ["a closed session ends its commands"] = function(t)
     local dir = help.keys(t, "host_ed25519", "user_ed25519")
     local server <close> = help.server(t, dir)
