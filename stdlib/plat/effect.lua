@@ -356,6 +356,23 @@ function M.proc(req)
   return pass_change(req, run)
 end
 
+--- Asks or changes something of a host: `perform` does it, over a connection of the caller.
+---@async
+---@param req { target: string, op: string, object: string?, read: string?, change: table?,
+---  perform: fun(change: plat.Change?): any }
+---@return any
+function M.remote(req)
+  if state.world then
+    fault.raise("refused", wire.about(req), {
+      msg = req.target .. " is not part of the sandbox",
+      hint = "choose a real inventory with -i, or leave this out of the sandbox",
+    })
+  elseif req.read then
+    return req.perform()
+  end
+  return pass_change(req, req.perform)
+end
+
 --- Writes local files: `perform` does it with the primitives it is given.
 ---@async
 ---@param req { op: string, path: string, change: table, perform: fun(fs: table): any }

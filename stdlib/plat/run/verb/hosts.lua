@@ -14,7 +14,7 @@ local OPTIONS = check.options("run:hosts", {
 ---@param run plat.Run
 ---@param pattern? string default "all"
 ---@param opts? { allow_empty: boolean?, unlimited: boolean? }
----@return { name: string, address: string, vars: table }[]
+---@return plat.Host[]
 return function(run, pattern, opts)
   opts = OPTIONS(opts)
   local inventory = run.inventory()
@@ -26,5 +26,5 @@ return function(run, pattern, opts)
       hint = "platrun inventory --hosts PATTERN shows what a pattern selects",
     })
   end
-  return found
+  return require("plat.list").map(found, require("plat.host").new)
 end
