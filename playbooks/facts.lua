@@ -1,5 +1,4 @@
 --- Tells what the hosts of a pattern are: system, kernel, processors, memory, how long they run.
-local task = require("plat.task")
 local text = require("plat.text")
 
 ---@type plat.Playbook
@@ -40,29 +39,20 @@ end
 
 function M.run(run, args)
   local hosts = run:hosts(args.hosts)
-  local results = task.each(hosts, { limit = run.forks, collect = true }, function(host)
-    return host:read({ "sh", "-c", QUESTIONS })
+  local found = run:gather(hosts, function(host)
+    local answer = host:read({ "sh", "-c", QUESTIONS }).stdout
+    return run:must(M.parse(answer), host.name .. " answers strangely: is it Linux?")
   end)
-  local failed
-  for i, result in ipairs(results) do
-    local facts = not result.kind and M.parse(result.stdout)
-    if facts then
-      run:log(
-        "%s: %s, %s, %d processors, %.1f GiB, up %s",
-        hosts[i].name,
-        facts.system,
-        facts.kernel,
-        facts.processors or 0,
-        facts.memory / 2 ^ 30,
-        text.seconds(facts.uptime)
-      )
-    else
-      run:log("%s", result.kind and tostring(result) or hosts[i].name .. ": it answers strangely")
-      failed = failed or result.kind and result
-    end
-  end
-  if failed then
-    error(failed, 0)
+  for name, facts in pairs(found) do
+    run:log(
+      "%s: %s, %s, %d processors, %.1f GiB, up %s",
+      name,
+      facts.system,
+      facts.kernel,
+      facts.processors or 0,
+      facts.memory / 2 ^ 30,
+      text.seconds(facts.uptime)
+    )
   end
 end
 

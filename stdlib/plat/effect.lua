@@ -225,7 +225,7 @@ end
 --- Performs or plans a change. `fn` is what performs it.
 local function pass_change(req, fn)
   local step = task.context()
-  if not step then
+  if not step or step.host == step then -- inside run:on, and not in a step
     fault.raise("refused", wire.about(req), {
       msg = "a change outside a step",
       hint = "put it into run:step(title, function() ... end): so it can be planned and recorded",

@@ -5,8 +5,8 @@ local fault = require("plat.fault")
 local json = require("plat.json")
 local list = require("plat.list")
 local recorder = require("plat.run.recorder")
+local scoped = require("plat.run.scoped")
 local sys = require("prim.sys")
-local task = require("plat.task")
 
 local M = {}
 
@@ -184,15 +184,6 @@ function Run:cluster(name)
   return cluster
 end
 
---- Calls a function for each item at once (up to --forks) and returns the results in order.
----@async
----@param items any[]
----@param fn fun(item: any): any
----@return any[]
-function Run:gather(items, fn)
-  return task.each(items, { limit = self.forks }, fn)
-end
-
 --- Returns a value, or stops the run with the reason: for pure decisions that return `nil, reason`.
 ---@generic T
 ---@param value T?
@@ -213,6 +204,7 @@ end
 ---@param fn fun(): T
 ---@return T
 function Run:keep(name, fn)
+  name = scoped(name)
   local kept = self.kept[name]
   if not kept then
     local value = self:plain(name, fn())

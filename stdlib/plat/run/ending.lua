@@ -171,6 +171,10 @@ function M.finish(run, err)
     collect_evidence(run, err)
     undone = compensate(run, err, base)
   end
+  if not err and run.hosts_seen then -- it came to its end, perhaps without some of its hosts
+    err = require("plat.run.hosts.report").ending(run)
+    base = err and err.exit or base
+  end
   local status = status_of(base, undone)
   local result = {
     exit = status,

@@ -1,6 +1,8 @@
 --- run:guard: what must hold before anything is changed. Whatever cannot be evaluated refuses.
 
 local fault = require("plat.fault")
+local scoped = require("plat.run.scoped")
+local task = require("plat.task")
 
 local M = {}
 
@@ -21,7 +23,7 @@ end
 
 local function tell(self, guard, status, reason, why)
   self.reporter:emit("guard", {
-    title = guard.name,
+    title = guard.id,
     status = status,
     reason = reason,
     why = why,
@@ -29,7 +31,7 @@ local function tell(self, guard, status, reason, why)
   })
   self:record({
     type = "guard",
-    name = guard.name,
+    name = guard.id,
     status = status,
     reason = reason,
     why = why,
@@ -63,7 +65,7 @@ end
 --- Whether a plain guard passed before this run changed something: its condition is about the world
 --- of before.
 local function passed_before(self, guard)
-  local before = self:recall("guard", guard.name)
+  local before = self:recall("guard", guard.id)
   return self.memory
     and before
     and before.status ~= "refused"
@@ -89,9 +91,16 @@ function M.guard(self, name, fn)
       hint = 'run:guard("name", function() return true end)',
     })
   end
-  local guard = { name = name, fn = made and fn.check or fn, again = made and fn.again or false }
+  local step = task.context()
+  local guard = {
+    name = name,
+    id = scoped(name),
+    host = step and step.host and step.host.state,
+    fn = made and fn.check or fn,
+    again = made and fn.again or false,
+  }
   if passed_before(self, guard) then
-    self.reporter:emit("guard", { title = name, status = "ok", before = true })
+    self.reporter:emit("guard", { title = guard.id, status = "ok", before = true })
     guard.passed, guard.changes = true, 0
   else
     check(self, guard)
@@ -103,7 +112,8 @@ end
 ---@async
 function M.check_guards(self)
   for _, guard in ipairs(self.guards) do
-    if guard.again or guard.changes == self.changes then
+    local dropped = guard.host and guard.host.status
+    if not dropped and (guard.again or guard.changes == self.changes) then
       check(self, guard)
     end
   end

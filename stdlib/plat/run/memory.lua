@@ -47,12 +47,13 @@ end
 function on.step(m, r)
   local step = m.steps[r.key] or { key = r.key, title = r.title, order = r.n }
   m.steps[r.key] = step
-  step.status, step.keep = nil, r.keep
+  step.status, step.keep, step.host = nil, r.keep, r.host
   if r.key:find("^undo:") then
     return -- to put back what a failed step did is not to go on after it
   end
   for _, failed in ipairs(m.failed) do
-    if not is_inside(failed.key, r.key) and not m.undoing then
+    local same = not failed.host or failed.host == r.host -- that other hosts go on says nothing
+    if same and not is_inside(failed.key, r.key) and not m.undoing then
       failed.rescued = true -- the playbook caught the failure and went on
     end
   end

@@ -224,6 +224,9 @@ local function tell_start(run, spec, inventory, world)
 end
 
 local function tell_end(run, result, plan, world)
+  if run.hosts_seen then
+    require("plat.run.hosts.report").recap(run)
+  end
   run.reporter:emit("finish", {
     target = run.target,
     run = run.id,

@@ -59,6 +59,7 @@ local function open(self, parent, title, key, kind, no_return)
     no_return = no_return,
     key = key,
     parent = parent,
+    host = parent and parent.host, -- whose step it is, inside run:on
     depth = parent and parent.depth + 1 or 0,
     counts = {},
     changes = self.memory and memory.changes_of(self.memory, key) or 0, -- inner ones included
@@ -72,6 +73,7 @@ local function open(self, parent, title, key, kind, no_return)
   self.reporter:emit("step_start", {
     key = key,
     title = title,
+    host = step.host and step.host.name,
     kind = step.kind,
     depth = step.depth,
     at = step.at,
@@ -92,9 +94,14 @@ local function close(self, step, err)
     step.parent.changes = step.parent.changes + step.changes
   end
   local status = word_of(step, err)
+  local seen = step.host and step.host.state
+  if seen and seen[status] then
+    seen[status] = seen[status] + 1
+  end
   self.reporter:emit("step_end", {
     key = step.key,
     title = step.title,
+    host = step.host and step.host.name,
     kind = step.kind,
     depth = step.depth,
     status = err and err.suspend and "suspended" or status == "cancelled" and "failed" or status,
@@ -163,16 +170,60 @@ local function enter(self, step, opts, fn)
 end
 
 --- Answers from memory for a step that an earlier process has ended.
-local function recall(self, known, depth)
+local function recall(self, known, parent)
   if known.rescued then
     error(fault.new(known.error.kind, known.error), 0)
   end
-  self.reporter:emit("step_skip", { key = known.key, title = known.title, depth = depth })
+  local host = parent and parent.host
+  if host then
+    host.state.skipped = host.state.skipped + 1
+  end
+  self.reporter:emit("step_skip", {
+    key = known.key,
+    title = known.title,
+    host = host and host.name,
+    depth = parent and parent.depth + 1 or 0,
+  })
   return self:from_journal(known.value)
 end
 
 local function is_done(known)
   return known.status == "ok" or known.status == "changed" or known.rescued
+end
+
+--- Runs the body of a step: of a host, when its turn has come.
+local function in_turn(parent, fn, ...)
+  local host = parent and parent.host
+  if not host or parent ~= host then
+    return fn(...)
+  end
+  host.course:begin_step(host)
+  local results = table.pack(xpcall(fn, fault.from_handler, ...))
+  host.course:end_step(host)
+  if not results[1] then
+    error(results[2], 0)
+  end
+  return table.unpack(results, 2, results.n)
+end
+
+--- Begins a step that is to be entered, and enters it.
+local function begin(self, parent, title, key, opts, fn, again)
+  self:before_first_step()
+  if opts.no_return and not self.barriers[key] then
+    self:before_no_return(title)
+  end
+  self.steps = self.steps + 1
+  self:record({
+    type = "step",
+    key = key,
+    title = title,
+    host = parent and parent.host and parent.host.name,
+    no_return = opts.no_return or nil,
+    keep = opts.keep or nil,
+    again = again or nil,
+  })
+  local step = open(self, parent, title, key, nil, opts.no_return)
+  return enter(self, step, opts, fn)
 end
 
 --- Runs a titled step: the only place where something may be changed. In plan mode the body is
@@ -194,24 +245,11 @@ function M.step(self, title, opts, fn)
   if known then
     self.entered[key] = true
     if is_done(known) then
-      return recall(self, known, parent and parent.depth + 1 or 0)
+      return recall(self, known, parent)
     end
   end
-  self:before_first_step()
-  if opts.no_return and not self.barriers[key] then
-    self:before_no_return(title)
-  end
-  self.steps = self.steps + 1
-  self:record({
-    type = "step",
-    key = key,
-    title = title,
-    no_return = opts.no_return or nil,
-    keep = opts.keep or nil,
-    again = known and true or nil,
-  })
-  local step = open(self, parent, title, key, nil, opts.no_return)
-  local err, value = enter(self, step, opts, fn)
+  local again = known ~= nil
+  local err, value = in_turn(parent, begin, self, parent, title, key, opts, fn, again)
   if not err then
     local plan = opts.returns and effect.plan()
     if plan then
@@ -219,7 +257,7 @@ function M.step(self, title, opts, fn)
     end
     return value
   elseif not err.plan_end then
-    err.step = err.step or step.key
+    err.step = err.step or key
     error(err, 0)
   elseif opts.returns then
     err.plan_end = nil

@@ -25,6 +25,11 @@ function M.new(opts)
   }, Text)
 end
 
+--- Returns a step's title, behind its host if it has one.
+local function titled(e)
+  return e.host and e.host .. ": " .. e.title or e.title
+end
+
 local function show(v)
   if type(v) == "string" then
     return v
@@ -40,8 +45,10 @@ function Text:line(text)
 end
 
 --- A line of the run: word, kind, title, and how long it took.
-function Text:item(word, kind, title, seconds, depth)
-  self.count[word] = (self.count[word] or 0) + 1
+function Text:item(word, kind, title, seconds, depth, host)
+  if not host then -- those of hosts are in the recap
+    self.count[word] = (self.count[word] or 0) + 1
+  end
   if out.verbosity() < 0 and word ~= "failed" then
     return
   end
@@ -99,7 +106,7 @@ end
 function on.step_start(self, e)
   table.insert(self.doing, e)
   if self.planning then
-    self:line(("%s %s"):format(out.paint("dim", "step "), ("  "):rep(e.depth) .. e.title))
+    self:line(("%s %s"):format(out.paint("dim", "step "), ("  "):rep(e.depth) .. titled(e)))
   else
     self:tick()
   end
@@ -116,7 +123,7 @@ end
 
 function on.step_end(self, e)
   forget(self, e)
-  if e.status == "failed" and e.changed then
+  if e.status == "failed" and e.changed and not e.host then
     self.count.changed = self.count.changed + 1
   end
   if self.planning then
@@ -125,7 +132,7 @@ function on.step_end(self, e)
     end
     return
   end
-  self:item(e.status, e.kind or "step", e.title, e.seconds, e.depth)
+  self:item(e.status, e.kind or "step", titled(e), e.seconds, e.depth, e.host)
   self:tick()
 end
 
@@ -139,7 +146,7 @@ function on.progress(self, e)
   for _, step in ipairs(self.doing) do
     if step.key == e.step then
       if step.note ~= e.text and not out.is_live() and out.verbosity() >= 1 then
-        self:line(("         %s: %s"):format(step.title, e.text))
+        self:line(("         %s: %s"):format(titled(step), e.text))
       end
       step.note = e.text
     end
@@ -151,7 +158,7 @@ function on.plan_change(self, e)
   self:line(
     ("        %s%s: %s"):format(
       out.paint(e.class == "will" and "changed" or "skipping", ("%-8s"):format(e.class)),
-      e.target,
+      e.hosts and #e.hosts > 1 and "each" or e.target,
       e.text
     )
   )
@@ -218,7 +225,7 @@ function on.finish(self, e)
   if out.verbosity() < 0 and not e.fault then
     return
   end
-  if e.plan and not e.fault then
+  if e.plan and (not e.fault or e.fault.hosts) then
     show_plan(self, e)
     return
   end
@@ -229,7 +236,7 @@ function on.finish(self, e)
     say("ending")(self, e)
   end
   local failed = self.count.failed
-  if e.fault and not e.unreachable and e.exit ~= 3 then
+  if e.fault and not self.hosts_told and not e.unreachable and e.exit ~= 3 then
     failed = math.max(failed, 1) -- it failed between its steps
   end
   self:line(
@@ -237,7 +244,7 @@ function on.finish(self, e)
       e.target,
       self.count.ok,
       self.count.changed,
-      e.unreachable and 1 or 0,
+      e.unreachable and not self.hosts_told and 1 or 0,
       failed,
       self.count.skipping or 0,
       task.show_seconds(time.mono() - self.began),
@@ -265,7 +272,7 @@ function Text:tick()
   local more = #self.doing > 1 and (" (+%d more)"):format(#self.doing - 1) or ""
   local note = step.note and ("  " .. step.note) or ""
   local seconds = task.show_seconds(math.floor(time.mono() - step.at))
-  out.live(("running  step  %s%s  %s%s"):format(step.title, more, seconds, note))
+  out.live(("running  step  %s%s  %s%s"):format(titled(step), more, seconds, note))
 end
 
 --- Says that a long step still runs, where no live line can. Called twice a minute.
@@ -275,7 +282,7 @@ function Text:heartbeat()
     local seconds = task.show_seconds(math.floor(time.mono() - step.at))
     self:line(
       ("running  step  %s  %s%s"):format(
-        step.title,
+        titled(step),
         seconds,
         step.note and ("  " .. step.note) or ""
       )

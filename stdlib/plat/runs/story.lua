@@ -59,7 +59,8 @@ end
 
 function on.step(self, r)
   local step = step_of(self, r.key)
-  step.title, step.no_return, step.keep = r.title, r.no_return, r.keep
+  step.title = r.host and ("%s: %s"):format(r.host, r.title) or r.title
+  step.no_return, step.keep = r.no_return, r.keep
   step.began = step.began or r.t
   step.status = "begun"
   step.again = r.again
@@ -162,6 +163,11 @@ end
 function on.note(self, r)
   local failed = r.notify and (r.notify.failed or r.notify.skipped)
   add(self, "notes", { text = r.text, level = (r.notify or {}).level, not_sent = failed, t = r.t })
+end
+
+function on.host(self, r)
+  local why = r.error and r.error.msg or "nobody knows why"
+  add(self, "notes", { text = ("host %s %s: %s"):format(r.name, r.status, why), t = r.t })
 end
 
 local LISTS = {

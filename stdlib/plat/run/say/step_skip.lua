@@ -3,5 +3,6 @@
 ---@param self table the text reporter
 ---@param e table
 return function(self, e)
-  self:item("skipping", "step", e.title .. " (done before)", nil, e.depth)
+  local title = (e.host and e.host .. ": " or "") .. e.title
+  self:item("skipping", "step", title .. " (done before)", nil, e.depth, e.host)
 end
