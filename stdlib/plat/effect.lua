@@ -359,7 +359,7 @@ end
 --- Asks or changes something of a host: `perform` does it, over a connection of the caller.
 ---@async
 ---@param req { target: string, op: string, object: string?, read: string?, change: table?,
----  perform: fun(change: plat.Change?): any }
+---  housekeeping: string?, perform: fun(change: plat.Change?): any }
 ---@return any
 function M.remote(req)
   if state.world then
@@ -369,6 +369,12 @@ function M.remote(req)
     })
   elseif req.read then
     return req.perform()
+  elseif req.housekeeping then
+    if not env.is_stdlib(2) then
+      error("only the standard library may call a command housekeeping", 2)
+    end
+    refuse_in_plan(req)
+    return task.finish(GRACE, req.perform)
   end
   return pass_change(req, req.perform)
 end

@@ -1,6 +1,6 @@
 --- Locks: one run at a time works on a thing. A lock is held in one or more places; a place is
 ---
----   place.kind            "file", "kubernetes"; to come: "postgres", "host"
+---   place.kind            "file", "kubernetes", "host"; to come: "postgres"
 ---   place.where           for people: "lease NS/NAME on cluster X"
 ---   place:take(me, wait)  takes it, or raises kind "refused" with `held` and exit = 75; may return
 ---                         "taken over" or "taken back"
@@ -32,7 +32,7 @@ local CLEANUP = 10 -- seconds for giving back
 
 ---@class plat.lock.Entry a lock that is held, or was
 ---@field name string
----@field kind string "file" or "kubernetes"
+---@field kind string "file", "kubernetes" or "host"
 ---@field where string
 ---@field lost? plat.Fault
 local Entry = { __name = "plat.lock.Entry" }

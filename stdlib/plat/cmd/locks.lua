@@ -31,6 +31,13 @@ M.FLAGS = {
     help = "inventory file or directory, whose clusters are asked; may be repeated",
   },
   { "--cluster", type = "string", value = "NAME", help = "only this one of the inventory" },
+  {
+    "--host",
+    type = "string",
+    value = "PATTERN",
+    help = "also the locks on these hosts of the inventory",
+  },
+  { "--dir", type = "string", value = "PATH", help = "with --host: where there (/tmp)" },
   { "--json", help = "for machines; also -o json" },
   { "--output", "-o", type = "enum", enum = { "text", "json" }, value = "FORMAT", help = "" },
   { "--all", help = "also leases that nobody holds" },
@@ -63,6 +70,15 @@ local function clusters_of(inventory, only)
     usage(("the cluster %s has no Kubernetes"):format(only))
   end
   return found
+end
+
+local function hosts_of(inventory, words)
+  if not words then
+    return {}
+  elseif not inventory then
+    usage("--host names hosts of an inventory, and none is chosen", "choose one with -i PATH")
+  end
+  return list.map(inventory:hosts(words), require("plat.host").new)
 end
 
 --- Calls a function behind the door that the inventory wants: real, or the sandbox's world.
@@ -126,8 +142,8 @@ local function report(faults)
   return status
 end
 
-local function show(clusters, opts)
-  local rows, faults = survey.all(clusters)
+local function show(places, opts)
+  local rows, faults = survey.all(places.clusters, places.hosts, opts.dir)
   if not opts.all then
     rows = list.where(rows, function(row)
       return row.state ~= "free"
@@ -144,8 +160,9 @@ local function find(rows, name)
   local found = list.where(rows, function(row)
     names[#names + 1] = row.name
     local place = row.place
-    local object = place and ("%s/%s"):format(place.ns, place.name)
-    return row.name == name or object == name or place ~= nil and place.name == name
+    local object = place and place.ns and ("%s/%s"):format(place.ns, place.name)
+    local own = place and place.name -- of a lease
+    return row.name == name or object == name or own == name
   end)
   if #found == 0 then
     usage(
@@ -159,13 +176,14 @@ end
 local function refuse_ambiguous(rows, name)
   local clusters = {}
   for _, row in ipairs(rows) do
-    if row.cluster and row.state ~= "free" and not list.contains(clusters, row.cluster) then
-      clusters[#clusters + 1] = row.cluster
+    local at = row.cluster or row.on and "host " .. row.on
+    if at and row.state ~= "free" and not list.contains(clusters, at) then
+      clusters[#clusters + 1] = at
     end
   end
   if #clusters > 1 then
     local said = ("the lock %s is held on %s"):format(name, table.concat(clusters, " and on "))
-    usage(said, "say which with --cluster NAME")
+    usage(said, "say which with --cluster NAME or --host NAME")
   end
 end
 
@@ -239,8 +257,8 @@ local function break_one(row, reason)
   out.line(("broken: %s, %s"):format(row.name, row.where))
 end
 
-local function break_lock(clusters, name, opts)
-  local rows, faults = survey.all(clusters)
+local function break_lock(places, name, opts)
+  local rows, faults = survey.all(places.clusters, places.hosts, opts.dir)
   local status = report(faults)
   rows = find(rows, name)
   refuse_ambiguous(rows, name)
@@ -277,12 +295,15 @@ function M.run(argv)
   local settings = conf.load({ path = opts.config })
   local paths = opts.inventory or settings.inventory
   local inventory = paths and require("plat.inventory").load(paths) or nil
-  local clusters = clusters_of(inventory, opts.cluster)
+  local places = {
+    clusters = not (opts.host and not opts.cluster) and clusters_of(inventory, opts.cluster) or {},
+    hosts = hosts_of(inventory, opts.host),
+  }
   return with_door(inventory, breaking, function()
     if breaking then
-      return break_lock(clusters, words[2], opts)
+      return break_lock(places, words[2], opts)
     end
-    return show(clusters, opts)
+    return show(places, opts)
   end)
 end
 

@@ -7,9 +7,9 @@ local errors = require("plat.k8s.errors")
 local fault = require("plat.fault")
 local kinds = require("plat.k8s.kinds")
 local list = require("plat.list")
-local task = require("plat.task")
 local terms = require("plat.lock.terms")
 local time = require("plat.time")
+local wait = require("plat.lock.wait")
 
 local M = {}
 
@@ -18,9 +18,7 @@ local COLLECTION = "^/apis/coordination%.k8s%.io/v1/namespaces/[^/]+/leases"
 effect.declare_housekeeping({ method = "POST", path = COLLECTION .. "%?", reason = REASON })
 effect.declare_housekeeping({ method = "PUT", path = COLLECTION .. "/[^/?]+%?", reason = REASON })
 
-local POLL = 1 -- seconds between two looks at a lease that somebody else has
 local DRIFT = 5 -- seconds; a server whose clock differs by more is believed, and not our own clock
-local CONFLICTS = 5 -- so often in a row somebody else may be faster
 
 ---@class plat.lock.Lease
 ---@field kind "kubernetes"
@@ -46,6 +44,11 @@ function M.new(client, ns, name, opts)
     any = opts.any or false,
     offset = 0,
     where = ("lease %s/%s on %s"):format(ns, name, client.target),
+    look_hint = ("kubectl -n %s get lease %s -o yaml -w"):format(ns, name),
+    strange_hint = ("look at it (kubectl -n %s get lease %s -o yaml); if nobody needs it, "):format(
+      ns,
+      name
+    ) .. "delete it",
     key = ("%s %s/%s"):format(client.transport._server, ns, name),
   }, Lease)
 end
@@ -140,12 +143,8 @@ end
 
 --- Keeps what we know of our lease: from when on it counts is when the request was made.
 local function keep(self, object, at)
-  self.object, self.renewed_at, self.renewed_wall = object, at.mono, at.wall
+  self.object, self.renewed_at = object, at
   return true
-end
-
-local function moment()
-  return { mono = time.mono(), wall = time.now() }
 end
 
 local function with_spec(object, spec)
@@ -157,8 +156,13 @@ local function with_spec(object, spec)
 end
 
 --- Makes the lease, or takes it over as it was read. Returns false when somebody was faster.
-local function seize(self, me, object, old)
-  local at = moment()
+---@async
+---@param me table
+---@param object? table as it was read
+---@param old? plat.lock.Terms what it said
+---@return boolean
+function Lease:seize(me, object, old)
+  local at = wait.moment()
   local spec = terms.spec(old, me.id, self.duration, self:now())
   local wanted
   if object then
@@ -173,44 +177,30 @@ local function seize(self, me, object, old)
   end
   annotate(wanted, me, self.lock)
   local answer = ask(self, object and "PUT" or "POST", wanted)
-  return answer ~= nil and keep(self, answer, at)
-end
-
-local function refuse(self, said, verdict)
-  local msg, hint = verdict.why
-  if verdict.word == "strange" then
-    local command = "kubectl -n %s get lease %s -o yaml"
-    hint = ("look at it (%s); if nobody needs it, delete it"):format(
-      command:format(self.ns, self.name)
-    )
-  else
-    msg = ("held by %s; it ends in %s unless it is renewed"):format(
-      terms.holder(said, self:now()),
-      time.human(math.max(0, verdict.left))
-    )
-    hint = "wait for it (--lock-timeout 10m) or look at it (platrun locks); if that run is dead "
-      .. ("for certain: platrun locks break %q --reason TEXT"):format(self.lock)
+  if answer == nil then
+    return false
   end
-  fault.raise("refused", { op = "run:lock", target = self.target, object = self.lock }, {
-    msg = msg,
-    hint = hint,
-    exit = 75,
-    where = "",
-    held = true,
-  })
+  keep(self, answer, at)
+  if self.offset ~= 0 then
+    self:renew(me) -- what was just written is by our clock, and the server's is another
+  end
+  return true
 end
 
---- Whether a lease may be taken now; `seen` remembers for how long it is unchanged.
-local function look(self, me, seen)
+--- Whether the lease may be taken now; see plat.lock.wait.
+---@async
+---@param me { id: string }
+---@param seen table for how long it is unchanged
+---@return string word
+---@return plat.lock.Terms? said
+---@return table? object
+---@return plat.lock.Verdict? verdict
+function Lease:look(me, seen)
   local said, object = self:read()
   if not said then
     return "free", nil, nil
   end
-  if said.version ~= seen.version then
-    seen.version, seen.at = said.version, time.mono()
-  end
-  local clock = { now = self:now(), seen = time.mono() - seen.at, any = self.any }
-  local verdict = terms.judge(said, me.id, clock)
+  local verdict = wait.judge(self, said, me, seen)
   return verdict.word, said, object, verdict
 end
 
@@ -218,64 +208,32 @@ end
 --- else has it.
 ---@async
 ---@param me { id: string, user: string, playbook: string }
----@param wait number seconds
+---@param for_seconds number
 ---@return string? from "taken over" or "taken back", nil when it was free
-function Lease:take(me, wait)
-  local last, seen, conflicts = time.mono() + wait, {}, 0
-  while true do
-    local word, said, object, verdict = look(self, me, seen)
-    if word ~= "held" and word ~= "strange" then
-      if seize(self, me, object, said) then
-        if self.offset ~= 0 then
-          self:renew(me) -- what was just written is by our clock, and the server's is another
-        end
-        return word == "expired" and "taken over" or word == "mine" and "taken back" or nil
-      end
-      conflicts = conflicts + 1
-    elseif time.mono() >= last or word == "strange" then
-      refuse(self, said, verdict)
-    else
-      effect.progress(
-        ("waits for the lock %s: %s"):format(self.lock, terms.holder(said, self:now()))
-      )
-      task.sleep(math.min(POLL, math.max(0.05, last - time.mono())))
-    end
-    if conflicts >= CONFLICTS then
-      fault.raise("refused", { op = "run:lock", target = self.target, object = self.lock }, {
-        msg = "others change its lease all the time",
-        hint = "look who: kubectl -n " .. self.ns .. " get lease " .. self.name .. " -o yaml -w",
-        exit = 75,
-      })
-    end
-  end
-end
-
-local function lost(self, why)
-  fault.raise("refused", { op = "run:lock", target = self.target, object = self.lock }, {
-    msg = "the lock is lost: " .. why,
-    hint = "what this run has done so far stands; look at what the other one does, then resume",
-    lost = true,
-    where = "",
-  })
+function Lease:take(me, for_seconds)
+  return wait.take(self, me, for_seconds)
 end
 
 local function explain_loss(self, me, said)
   if not said then
-    lost(self, "its lease was deleted")
+    wait.lost(self, "its lease was deleted")
   end
   local why = said.id ~= "" and "it is held by " .. terms.holder(said, self:now())
   if said.broken and said.broken_holder == me.id then
-    lost(self, "it was broken by " .. said.broken .. (why and "; " .. why or ""))
+    wait.lost(self, "it was broken by " .. said.broken .. (why and "; " .. why or ""))
   end
-  lost(self, why or "its lease was given back" .. (said.writer and " by " .. said.writer or ""))
+  wait.lost(
+    self,
+    why or "its lease was given back" .. (said.writer and " by " .. said.writer or "")
+  )
 end
 
 --- Changes our lease; if it was changed meanwhile and is still ours, once more. Raises a fault with
 --- `lost` when it is not.
 local function update(self, me, spec)
   local object = self.object
-  for _ = 1, CONFLICTS do
-    local at = moment()
+  for _ = 1, wait.CONFLICTS do
+    local at = wait.moment()
     local answer = ask(self, "PUT", with_spec(object, spec))
     if answer then
       return keep(self, answer, at)
@@ -298,11 +256,10 @@ function Lease:renew(me)
   update(self, me, { renewTime = terms.micro(self:now()) })
 end
 
---- Returns for how many seconds the lease was not renewed: by the monotonic clock or by the other,
---- whichever says more, since the monotonic one stands still while a machine sleeps.
+--- Returns for how many seconds the lease was not renewed.
 ---@return number
 function Lease:age()
-  return math.max(time.mono() - self.renewed_at, time.now() - self.renewed_wall)
+  return wait.age(self.renewed_at)
 end
 
 --- Gives the lease back, as client-go does: without a holder, so that the next one need not wait.
@@ -338,7 +295,7 @@ end
 ---@param by string who, where, when and why
 ---@return boolean
 function Lease:break_(id, by)
-  for _ = 1, CONFLICTS do -- a holder that lives renews in between
+  for _ = 1, wait.CONFLICTS do -- a holder that lives renews in between
     local said, object = self:read()
     if not said or said.id ~= id then
       return false

@@ -1,9 +1,12 @@
---- All locks that can be seen from here: those of this machine and the leases of some clusters.
+--- All locks that can be seen from here: those of this machine, the leases of some clusters, and
+--- the heartbeats on some hosts.
 
 local errors = require("plat.k8s.errors")
 local fault = require("plat.fault")
 local file = require("plat.lock.file")
 local lease = require("plat.lock.lease")
+local list = require("plat.list")
+local task = require("plat.task")
 local terms = require("plat.lock.terms")
 local time = require("plat.time")
 
@@ -11,7 +14,7 @@ local M = {}
 
 ---@class plat.lock.Row
 ---@field name string
----@field kind "file"|"kubernetes"
+---@field kind "file"|"kubernetes"|"host"
 ---@field state "held"|"expired"|"stale"|"free"|"strange"
 ---@field where string
 ---@field holder string for people
@@ -19,7 +22,8 @@ local M = {}
 ---@field left? number seconds
 ---@field why? string
 ---@field who table what is known of the holder
----@field place? table the lease
+---@field on? string the host
+---@field place? table the lease, or what is on the host
 
 local function of_file(who)
   return {
@@ -73,12 +77,41 @@ local function leases(cluster)
   return rows
 end
 
---- Returns the locks, and the faults of the clusters that could not be asked.
+local function of_beat(item)
+  local place, said = item.place, item.said
+  local row = {
+    name = place.lock,
+    kind = "host",
+    where = place.where,
+    on = place.host.name,
+    who = said or { id = "" },
+    place = place,
+  }
+  if not said or said.id ~= "" and not said.duration then
+    row.state, row.holder = "strange", said and said.id or "nobody"
+    row.why = said and ("held by %s, and nothing says for how long"):format(said.id)
+      or "it holds no state of a lock"
+    return row
+  end
+  local verdict = terms.judge(said, nil, { now = place:now(), seen = 0 })
+  row.state, row.left, row.why = verdict.word, verdict.left, verdict.why
+  row.holder = terms.holder(said, place:now())
+  return row
+end
+
+--- Returns the locks on a host.
+local function beats(host, dir)
+  return list.map(require("plat.lock.heartbeat").list(host, dir), of_beat)
+end
+
+--- Returns the locks, and the faults of the clusters and hosts that could not be asked.
 ---@async
 ---@param clusters table[] of the inventory
+---@param hosts plat.Host[]
+---@param dir? string where on the hosts
 ---@return plat.lock.Row[] rows
 ---@return plat.Fault[] faults
-function M.all(clusters)
+function M.all(clusters, hosts, dir)
   local rows, faults = {}, {}
   for _, who in ipairs(file.list()) do
     rows[#rows + 1] = of_file(who)
@@ -89,6 +122,16 @@ function M.all(clusters)
       rows[#rows + 1] = row
     end
     faults[#faults + 1] = err
+  end
+  local answers = task.each(hosts, { limit = 64, collect = true }, function(host)
+    return beats(host, dir)
+  end)
+  for _, found in ipairs(answers) do
+    if fault.is(found) then
+      faults[#faults + 1] = found
+    else
+      table.move(found, 1, #found, #rows + 1, rows)
+    end
   end
   return rows, faults
 end
@@ -107,6 +150,7 @@ function M.data(row)
     state = row.state,
     where = row.where,
     cluster = row.cluster,
+    on = row.on,
     why = row.why,
     holder = who.id ~= "" and who.id or nil,
     run = who.run,

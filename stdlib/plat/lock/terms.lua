@@ -230,6 +230,8 @@ end
 M.options = check.options("run:lock", {
   cluster = { type = "any", help = "of run:cluster; default: the one that the run uses" },
   lease = { type = "string", help = "another Lease than platrun-NAME: NAMESPACE/NAME" },
+  on = { type = "any", help = "a host, or its name: the lock is held there, by a heartbeat" },
+  dir = { type = "string", help = "with `on`: where there; default: /tmp" },
   duration = { type = "duration", min = 1, default = "60s", help = "ends so long after a crash" },
   wait = { type = "duration", help = "how long to wait for it; default: --lock-timeout, or 0" },
 })

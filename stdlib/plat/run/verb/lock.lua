@@ -45,16 +45,37 @@ local function lease_of(name, opts, cluster)
   )
 end
 
+--- The place of a lock on a host.
+local function beat_of(run, name, opts)
+  local host = opts.on
+  if type(host) == "string" then
+    host = run.inventory():hosts(host, { unlimited = true })[1]
+    host = host and require("plat.host").new(host)
+  end
+  if type(host) ~= "table" or type(host.vars) ~= "table" then
+    error('run:lock: option "on": a host of run:hosts, or the name of one', 3)
+  elseif opts.dir and opts.dir:sub(1, 1) ~= "/" then
+    error(('run:lock: option "dir": %q does not begin with /'):format(opts.dir), 3)
+  end
+  opts.on = host
+  return require("plat.lock.heartbeat").new(host, name, opts)
+end
+
 --- The places of a lock, the nearest first. A sandbox is held by one process as a whole, and its
 --- locks are none of this machine's business.
 local function places_of(run, name, opts)
-  local cluster = cluster_of(run, opts)
-  local lease = cluster and lease_of(name, opts, cluster)
+  local far
+  if opts.on then
+    far = beat_of(run, name, opts)
+  else
+    local cluster = cluster_of(run, opts)
+    far = cluster and lease_of(name, opts, cluster)
+  end
   local places = {}
   if not effect.sandbox() then
-    places[1] = file.new(name, lease and lease.key)
+    places[1] = file.new(name, far and far.key)
   end
-  places[#places + 1] = lease
+  places[#places + 1] = far
   return places
 end
 
@@ -79,9 +100,11 @@ end
 
 --- Returns a function that records a state of the lock, with enough to take it again for an undo.
 local function recorder(run, name, kind, opts)
-  local cluster = cluster_of(run, opts)
+  local cluster = not opts.on and cluster_of(run, opts)
   local saved = {
-    cluster = cluster and cluster.name,
+    cluster = cluster and cluster.name or nil,
+    on = opts.on and opts.on.name,
+    dir = opts.dir,
     lease = opts.lease,
     duration = opts.duration,
   }
@@ -118,13 +141,14 @@ local function holder_of(run, name, remember)
   return me
 end
 
---- Takes a lock of a name for the rest of the run: here, and as a Lease on the cluster. Raises kind
+--- Takes a lock of a name for the rest of the run: here, and as a Lease on the cluster or by a
+--- heartbeat on a host. Raises kind
 --- "refused" with exit status 75 when another run has it. In plan mode it takes nothing and says
 --- who has it.
 ---@async
 ---@param run plat.Run
 ---@param name string
----@param opts? { cluster: any, lease: string?, duration: any, wait: any }
+---@param opts? { cluster: any, lease: string?, on: any, dir: string?, duration: any, wait: any }
 ---@return table lock `:check()` raises when it is lost, `:release()` gives it back early
 return function(run, name, opts)
   if type(name) ~= "string" or not name:find("%S") then
