@@ -4,7 +4,7 @@ local exec_plugin = require("plat.k8s.exec_plugin")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
 local hash = require("plat.hash")
-local prim = require("prim.task")
+local once = require("plat.task.once")
 local secret = require("plat.env").lazy("plat.secret")
 local time = require("plat.time")
 
@@ -193,7 +193,7 @@ function M.new(cluster, user, user_name, about)
     _server_name = cluster["tls-server-name"],
     _proxy = cluster["proxy-url"],
     _headers = impersonation(user),
-    _waiting = {}, -- gates of tasks that wait for another's renewal
+    _asking = once.new(),
   }, Credentials)
   load_tls(self, cluster, user, about)
   load_tokens(self, user, about)
@@ -270,27 +270,12 @@ end
 
 -- Asks for credentials once, however many tasks need them at the same time.
 local function renew(self)
-  while self._asking do
-    local gate = prim.gate()
-    self._waiting[#self._waiting + 1] = gate
-    fault.must(self._about, gate:wait())
-    if fresh(self) then
-      return
-    end
-  end
-  self._asking = true
-  local _ <close> = setmetatable({}, {
-    __close = function()
-      self._asking = false
-      local waiting = self._waiting
-      self._waiting = {}
-      for _, gate in ipairs(waiting) do
-        gate:open()
-      end
-    end,
-  })
-  local ask = self._exec and run_plugin or read_token
-  ask(self)
+  self._asking:get(self._about, function()
+    return fresh(self)
+  end, function()
+    local ask = self._exec and run_plugin or read_token
+    ask(self)
+  end)
 end
 
 --- Returns the endpoint (TLS material) and the headers of the next request.

@@ -6,7 +6,7 @@ local effect = require("plat.effect")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
 local json = require("plat.json")
-local prim = require("prim.task")
+local once = require("plat.task.once")
 local secret = require("plat.secret")
 local sys = require("prim.sys")
 local time = require("prim.time")
@@ -62,7 +62,7 @@ function M.new(about)
     _url = url,
     _namespace = env("VAULT_NAMESPACE"),
     _endpoint = { ca = ca, server_name = env("VAULT_TLS_SERVER_NAME") },
-    _waiting = {}, -- gates of tasks that wait for another's login
+    _login = once.new(),
   }, Vault)
 end
 
@@ -240,27 +240,12 @@ end
 
 --- Logs in once, however many tasks need it at the same time: a secret id may be good for one use.
 local function log_in(self, about)
-  while self._asking do
-    local gate = prim.gate()
-    self._waiting[#self._waiting + 1] = gate
-    fault.must(about, gate:wait())
-  end
-  if fresh(self) then
-    return
-  end
-  self._asking = true
-  local _ <close> = setmetatable({}, {
-    __close = function()
-      self._asking = false
-      local waiting = self._waiting
-      self._waiting = {}
-      for _, gate in ipairs(waiting) do
-        gate:open()
-      end
-    end,
-  })
-  self._token, self.who, self._renewable = fetch_token(self, about)
-  secret.register(self._token)
+  self._login:get(about, function()
+    return fresh(self)
+  end, function()
+    self._token, self.who, self._renewable = fetch_token(self, about)
+    secret.register(self._token)
+  end)
 end
 
 --- Reads a path and returns status and decoded answer: statuses that mean the same everywhere are

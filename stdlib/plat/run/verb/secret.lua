@@ -2,7 +2,7 @@
 
 local check = require("plat.check")
 local fault = require("plat.fault")
-local prim = require("prim.task")
+local once = require("plat.task.once")
 local resolve = require("plat.secret.resolve")
 
 local OPTIONS = check.options("run:secret", {
@@ -20,23 +20,6 @@ local function read(run, ref, opts)
   return resolve.read(full, ctx, { name = ref, short = opts.short })
 end
 
---- Waits until another task has read it.
-local function await(entry)
-  while entry.reading do
-    local gate = prim.gate()
-    table.insert(entry.waiting, gate)
-    fault.must({ op = "run:secret" }, gate:wait())
-  end
-end
-
-local function finish(entry)
-  entry.reading = false
-  for _, gate in ipairs(entry.waiting) do
-    gate:open()
-  end
-  entry.waiting = {}
-end
-
 --- Returns a secret: `ref` is "SCHEME:REST" or a name of the inventory's `secrets`. It is read when
 --- it is first asked for, in a plan too, and once a run.
 ---@async
@@ -50,17 +33,11 @@ return function(run, ref, opts)
   end
   opts = OPTIONS(opts)
   run.secrets = run.secrets or {}
-  local entry = run.secrets[ref] or { waiting = {} }
+  local entry = run.secrets[ref] or { once = once.new() }
   run.secrets[ref] = entry
-  await(entry)
-  if not entry.value then
-    entry.reading = true
-    local _ <close> = setmetatable({}, {
-      __close = function()
-        finish(entry)
-      end,
-    })
+  return entry.once:get({ op = "run:secret" }, function()
+    return entry.value
+  end, function()
     entry.value = read(run, ref, opts)
-  end
-  return entry.value
+  end)
 end
