@@ -5,6 +5,7 @@ local fault = require("plat.fault")
 local list = require("plat.list")
 local saved = require("plat.effect.saved")
 local stale = require("plat.effect.stale")
+local step_key = require("plat.run.key")
 
 local M = {}
 
@@ -99,7 +100,7 @@ end
 --- belongs to it and is not in the plan.
 ---@param change plat.Change
 function Expect:change(change)
-  if change.step:find("^undo:") or self.earlier[change.key] then
+  if step_key.is_undo(change.step) or self.earlier[change.key] then
     return
   end
   local entries = self.steps[change.step] or {}

@@ -6,6 +6,7 @@
 
 local fault = require("plat.fault")
 local prim = require("prim.task")
+local step_key = require("plat.run.key")
 local task = require("plat.task")
 local unknown = require("plat.effect.unknown")
 
@@ -87,7 +88,7 @@ end
 --- Whether a step, or one around it, goes on with a guess.
 local function is_guess(self, key)
   for guessed in pairs(self.guessed) do
-    if key == guessed or key:sub(1, #guessed + 1) == guessed .. "/" then
+    if step_key.is_inside(key, guessed) then
       return true
     end
   end

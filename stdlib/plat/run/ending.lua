@@ -2,6 +2,7 @@
 
 local exit = require("plat.run.exit")
 local fault = require("plat.fault")
+local step_key = require("plat.run.key")
 local task = require("plat.task")
 local undo = require("plat.env").lazy("plat.run.undo")
 
@@ -13,11 +14,10 @@ local CLOSING = 30 -- seconds to release locks and write the end
 
 --- Whether what a step did can be undone: by a compensation of its own, or of a step around it.
 local function is_covered(run, key)
-  while key do
-    if run.undo_steps[key] then
+  for at in step_key.outwards(key) do
+    if run.undo_steps[at] then
       return true
     end
-    key = key:match("^(.*)/[^/]*$")
   end
   return false
 end
@@ -26,7 +26,7 @@ end
 local function uncovered(run)
   local found = {}
   for key in pairs(run.touched) do
-    if not key:find("^undo:") and not is_covered(run, key) then
+    if not step_key.is_undo(key) and not is_covered(run, key) then
       found[#found + 1] = key
     end
   end

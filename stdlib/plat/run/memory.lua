@@ -1,5 +1,7 @@
 --- What a journal remembers of a run, for the process that goes on with it. Pure.
 
+local step_key = require("plat.run.key")
+
 local M = {}
 
 ---@class plat.run.Memory
@@ -32,10 +34,6 @@ function on.resume(m)
   m.ended = nil
 end
 
-local function is_inside(key, outer)
-  return key == outer or key:sub(1, #outer + 1) == outer .. "/"
-end
-
 local function drop(m, which)
   local left = {}
   for _, entry in ipairs(m.undo) do
@@ -48,12 +46,12 @@ function on.step(m, r)
   local step = m.steps[r.key] or { key = r.key, title = r.title, order = r.n }
   m.steps[r.key] = step
   step.status, step.keep, step.host = nil, r.keep, r.host
-  if r.key:find("^undo:") then
+  if step_key.is_undo(r.key) then
     return -- to put back what a failed step did is not to go on after it
   end
   for _, failed in ipairs(m.failed) do
     local same = not failed.host or failed.host == r.host -- that other hosts go on says nothing
-    if same and not is_inside(failed.key, r.key) and not m.undoing then
+    if same and not step_key.is_inside(failed.key, r.key) and not m.undoing then
       failed.rescued = true -- the playbook caught the failure and went on
     end
   end
@@ -66,7 +64,7 @@ function on.step_end(m, r)
     table.insert(m.failed, step)
   elseif step.keep and r.status ~= "cancelled" then -- its compensations fall with it
     drop(m, function(entry)
-      return is_inside(entry.step, r.key)
+      return step_key.is_inside(entry.step, r.key)
     end)
   end
 end
@@ -181,18 +179,16 @@ function M.read(records)
   return m
 end
 
---- Returns whether a step was begun, has not ended, and no step around it has.
+--- Returns whether a step was begun, and neither it nor a step around it has ended.
 local function is_open(m, step)
-  if step.status == "ok" or step.status == "changed" or step.rescued then
+  if step.rescued then
     return false
   end
-  local outer = step.key:match("^(.*)/[^/]*$")
-  while outer do
+  for outer in step_key.outwards(step.key) do
     local around = m.steps[outer]
     if around and (around.status == "ok" or around.status == "changed") then
       return false
     end
-    outer = outer:match("^(.*)/[^/]*$")
   end
   return true
 end
@@ -203,7 +199,7 @@ end
 function M.open_steps(m)
   local found = {}
   for _, step in pairs(m.steps) do
-    if is_open(m, step) and not step.key:find("^undo:") then
+    if is_open(m, step) and not step_key.is_undo(step.key) then
       found[#found + 1] = step
     end
   end

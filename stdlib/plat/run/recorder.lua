@@ -5,6 +5,7 @@ local change_data = require("plat.effect.change").data
 local fault = require("plat.fault")
 local json = require("plat.json")
 local settle = require("plat.env").lazy("plat.run.settle")
+local step_key = require("plat.run.key")
 local task = require("plat.task")
 
 local M = {}
@@ -66,7 +67,7 @@ local function intent(run, change)
   for _, lock in ipairs(run.locks) do
     lock:check()
   end
-  if run.limits and not step.key:find("^undo:") then -- what is put back is not held up
+  if run.limits and not step_key.is_undo(step.key) then -- what is put back is not held up
     run.limits:change(change)
   end
   if run.expect then

@@ -4,6 +4,7 @@
 local fault = require("plat.fault")
 local memory = require("plat.run.memory")
 local out = require("plat.out")
+local step_key = require("plat.run.key")
 local task = require("plat.task")
 local tty = require("prim.tty")
 
@@ -180,11 +181,10 @@ end
 
 --- Whether another step was entered in the place of this one, or of one around it.
 local function is_replaced(run, key)
-  while key do
-    if run.replaced[key] then
+  for at in step_key.outwards(key) do
+    if run.replaced[at] then
       return true
     end
-    key = key:match("^(.*)/[^/]*$")
   end
   return false
 end

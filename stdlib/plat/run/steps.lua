@@ -7,6 +7,7 @@ local fault = require("plat.fault")
 local memory = require("plat.run.memory")
 local prove = require("plat.run.prove")
 local settle = require("plat.run.settle")
+local step_key = require("plat.run.key")
 local task = require("plat.task")
 local time = require("prim.time")
 local undo = require("plat.run.undo")
@@ -38,7 +39,7 @@ local function unique_key(self, parent, title)
   if type(title) ~= "string" or title == "" then
     fault.raise("usage", { op = "run:step" }, { msg = "a step needs a title" })
   end
-  local base = parent and (parent.key .. "/" .. title) or title
+  local base = step_key.join(parent and parent.key, title)
   local n = (self.titles[base] or 0) + 1
   if n > 1 and self.open[base .. (n > 2 and "#" .. (n - 1) or "")] then
     fault.raise(
@@ -163,7 +164,7 @@ local function enter(self, step, opts, fn)
   record_end(self, step, status, ok and value or nil, err)
   if ok and opts.keep then
     undo.drop(self, function(entry)
-      return entry.step == step.key or entry.step:sub(1, #step.key + 1) == step.key .. "/"
+      return step_key.is_inside(entry.step, step.key)
     end, "kept")
   end
   return err, value
@@ -315,7 +316,7 @@ end
 ---@param title string
 ---@param fn fun(run: plat.Run, args: table)
 function M.enter_undo(self, entry, title, fn)
-  local key = "undo:" .. entry.id
+  local key = step_key.of_undo(entry.id)
   local known = self.memory and self.memory.steps[key]
   if known and is_done(known) then
     return -- its end record was lost, and nothing else

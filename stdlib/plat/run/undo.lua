@@ -4,6 +4,7 @@
 local check = require("plat.check")
 local fault = require("plat.fault")
 local list = require("plat.list")
+local step_key = require("plat.run.key")
 local sys = require("prim.sys")
 
 local M = {}
@@ -82,8 +83,7 @@ end
 --- create that was refused because the object was there must not end in its delete.
 local function is_needed(run, entry)
   for key, seq in pairs(run.touched) do
-    local inside = key == entry.step or key:sub(1, #entry.step + 1) == entry.step .. "/"
-    if inside and seq > entry.seq then
+    if step_key.is_inside(key, entry.step) and seq > entry.seq then
       return true
     end
   end

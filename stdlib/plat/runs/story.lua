@@ -4,6 +4,7 @@ local approval = require("plat.runs.approval")
 local json = require("plat.json")
 local list = require("plat.list")
 local runs = require("plat.runs")
+local step_key = require("plat.run.key")
 
 local M = {}
 
@@ -64,7 +65,7 @@ function on.step(self, r)
   step.began = step.began or r.t
   step.status = "begun"
   step.again = r.again
-  step.is_undo = r.key:find("^undo:") and true or nil
+  step.is_undo = step_key.is_undo(r.key) or nil
 end
 
 function on.step_end(self, r)

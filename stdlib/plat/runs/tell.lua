@@ -6,6 +6,7 @@ local json = require("plat.json")
 local list = require("plat.list")
 local out = require("plat.out")
 local runs = require("plat.runs")
+local step_key = require("plat.run.key")
 local story = require("plat.runs.story")
 local time = require("plat.time")
 local who = require("plat.runs.who")
@@ -275,7 +276,7 @@ local function undo(page, s)
     local entry = s.undo[i]
     local args = entry.args and value_text(entry.args) or ""
     page:add("  %s %s %s of %q", M.word(entry.status, 10), entry.name, args, entry.step)
-    changes(page, (list.find(s.steps, { key = "undo:" .. entry.id }) or {}).changes or {})
+    changes(page, (list.find(s.steps, { key = step_key.of_undo(entry.id) }) or {}).changes or {})
     if entry.error then
       page:add("             %s", error_text(entry.error))
     end

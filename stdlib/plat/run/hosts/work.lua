@@ -6,6 +6,7 @@ local fault = require("plat.fault")
 local list = require("plat.list")
 local preview = require("plat.env").lazy("plat.run.hosts.preview")
 local report = require("plat.run.hosts.report")
+local step_key = require("plat.run.key")
 local task = require("plat.task")
 local watch = require("plat.run.rollout.watch")
 
@@ -127,7 +128,7 @@ local function new_scope(self, item)
   local scope = {
     name = item.name,
     item = item,
-    key = (outer and outer.key .. "/" or "") .. item.name,
+    key = step_key.join(outer and outer.key, item.name),
     parent = outer,
     depth = outer and outer.depth or -1,
     changes = 0,

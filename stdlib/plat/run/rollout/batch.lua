@@ -6,6 +6,7 @@ local effect = require("plat.effect")
 local fault = require("plat.fault")
 local leader = require("plat.run.rollout.leader")
 local list = require("plat.list")
+local step_key = require("plat.run.key")
 local stop = require("plat.run.rollout.stop")
 local task = require("plat.task")
 local text = require("plat.text")
@@ -36,11 +37,11 @@ local function title_of(self, batch, base, name)
   local n = batch.attempts[base] or 1
   while true do
     local title = n == 1 and base or ("%s (attempt %d)"):format(base, n)
-    local known = steps[batch.key .. "/" .. title]
+    local known = steps[step_key.join(batch.key, title)]
     if not (known and known.rescued) or batch.failures[name] then
       for i = 1, n - 1 do -- those before are done with: nobody need come to them again
         local former = i == 1 and base or ("%s (attempt %d)"):format(base, i)
-        self.run.replaced[batch.key .. "/" .. former] = true
+        self.run.replaced[step_key.join(batch.key, former)] = true
       end
       return title
     end
@@ -66,7 +67,7 @@ end
 
 local function is_unsettled(run, key)
   return list.find(run.unsettled or {}, function(change)
-    return change.step == key or change.step:sub(1, #key + 1) == key .. "/"
+    return step_key.is_inside(change.step, key)
   end) ~= nil
 end
 
@@ -114,7 +115,7 @@ local function work(self, batch, name)
   end
   self.state[name] = "failed"
   local hopeless = NOT_FORGIVEN[err.kind] and not known
-  if hopeless or watch.expired() or is_unsettled(run, batch.key .. "/" .. title) then
+  if hopeless or watch.expired() or is_unsettled(run, step_key.join(batch.key, title)) then
     error(err, 0)
   elseif not known then
     count(self, batch, name, err)
@@ -140,7 +141,8 @@ local function undo_failed(self, batch)
   end
   local keys = {}
   for name, failure in pairs(batch.failures) do
-    local key = batch.key .. "/" .. title_of(self, batch, self.title .. " " .. name, name)
+    local title = title_of(self, batch, self.title .. " " .. name, name)
+    local key = step_key.join(batch.key, title)
     if #undo.of(self.run, { key }) > 0 then
       keys[#keys + 1] = key
       failure.undone = true

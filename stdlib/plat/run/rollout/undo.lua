@@ -1,17 +1,13 @@
 --- The compensations of a rollout's batches: kept, performed, and what is tried again after them.
 
 local list = require("plat.list")
+local step_key = require("plat.run.key")
 local task = require("plat.task")
 local undo = require("plat.run.undo")
 
 local M = {}
 
 local WITHIN = 300 -- seconds the compensations of a batch may take, cancelled or not
-
---- Returns whether a step's key is another or lies inside it.
-local function is_inside(key, outer)
-  return key == outer or key:sub(1, #outer + 1) == outer .. "/"
-end
 
 --- Returns the compensations of the steps inside one of several.
 ---@param run plat.Run
@@ -20,7 +16,7 @@ end
 function M.of(run, keys)
   return list.where(run.undo, function(entry)
     return list.find(keys, function(key)
-      return is_inside(entry.step, key)
+      return step_key.is_inside(entry.step, key)
     end) ~= nil
   end)
 end
@@ -31,7 +27,7 @@ end
 ---@param key string of the step that they belong to
 function M.keep(run, key)
   undo.drop(run, function(entry)
-    return is_inside(entry.step, key)
+    return step_key.is_inside(entry.step, key)
   end, "kept")
 end
 

@@ -8,6 +8,7 @@ local leader = require("plat.run.rollout.leader")
 local list = require("plat.list")
 local report = require("plat.run.rollout.report")
 local run_batch = require("plat.run.rollout.batch").run
+local step_key = require("plat.run.key")
 local task = require("plat.task")
 local watch = require("plat.run.rollout.watch")
 
@@ -146,7 +147,7 @@ end
 --- title in one place are told apart.
 local function identify(run, title)
   local step = task.context()
-  local path = (step and step.key .. "/" or "") .. title
+  local path = step_key.join(step and step.key, title)
   run.rollouts = run.rollouts or {}
   local n = (run.rollouts[path] or 0) + 1
   run.rollouts[path] = n
@@ -165,7 +166,7 @@ local function new_batch(self, number, names, step)
   }
   local size = report.count(#names, self.opts.noun)
   batch.title = ("%s: %s (%s)"):format(self.label, batch.where, size)
-  batch.key = (step and step.key .. "/" or "") .. batch.title
+  batch.key = step_key.join(step and step.key, batch.title)
   local known = self.run:recall("keep", batch.id .. " state")
   local state = known and list.deep_copy(known.value) or {}
   batch.attempts = state.attempts or {}
