@@ -5,6 +5,7 @@ local fault = require("plat.fault")
 local json = require("plat.json")
 local list = require("plat.list")
 local recorder = require("plat.run.recorder")
+local remembered = require("plat.run.memory")
 local scoped = require("plat.run.scoped")
 local sys = require("prim.sys")
 
@@ -107,13 +108,11 @@ end
 
 -- ---- the journal ----
 
-local NAMED = { keep = true, guard = true, request = true, approval = true, lock = true }
-
 --- Writes a record into the journal, if there is one (docs/ENGINE.md lists the types).
 ---@async
 ---@param record table
 function Run:record(record)
-  if NAMED[record.type] then
+  if remembered.NAMED[record.type] then
     self.latest[record.type .. "|" .. record.name] = record
   end
   if self.journal and not self.planning then

@@ -3,6 +3,7 @@
 
 local fault = require("plat.fault")
 local list = require("plat.list")
+local memory = require("plat.run.memory")
 local saved = require("plat.effect.saved")
 local stale = require("plat.effect.stale")
 local step_key = require("plat.run.key")
@@ -123,7 +124,7 @@ end
 function Expect:resume(known)
   local changes = {}
   for _, change in pairs(known) do
-    if not change.outcome or change.outcome.outcome ~= "failed" then
+    if memory.word(change) ~= "failed" then
       changes[#changes + 1] = change.intent
     end
   end

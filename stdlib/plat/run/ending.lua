@@ -2,6 +2,7 @@
 
 local exit = require("plat.run.exit")
 local fault = require("plat.fault")
+local memory = require("plat.run.memory")
 local step_key = require("plat.run.key")
 local task = require("plat.task")
 local undo = require("plat.env").lazy("plat.run.undo")
@@ -40,8 +41,7 @@ local function unknown(run)
     found[#found + 1] = change
   end
   for key, known in pairs(run.memory and run.memory.changes or {}) do
-    local word = known.outcome and known.outcome.outcome
-    local open = not word or word == "unknown"
+    local open = memory.is_dangling(known)
     if open and known.intent.recovery == "unknowable" and not run.reissued[key] then
       found[#found + 1] = known.intent
     end

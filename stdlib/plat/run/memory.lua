@@ -21,7 +21,23 @@ local M = {}
 ---@field performed integer changes that happened or may have
 ---@field last_change integer number of the newest intent, 0 without one
 
-local NAMED = { keep = true, guard = true, request = true, approval = true, lock = true }
+--- Types of records that have a name, of which the newest one counts.
+M.NAMED = { keep = true, guard = true, request = true, approval = true, lock = true }
+
+--- Returns what became of a change, as far as it is recorded.
+---@param change table { intent, outcome? }
+---@return "done"|"failed"|"unknown"|"superseded"|nil
+function M.word(change)
+  return change.outcome and change.outcome.outcome
+end
+
+--- Returns whether nobody knows what became of a change.
+---@param change table { intent, outcome? }
+---@return boolean
+function M.is_dangling(change)
+  local word = M.word(change)
+  return not word or word == "unknown"
+end
 
 local on = {}
 
@@ -116,15 +132,14 @@ end
 local function forget_failures(m)
   local mended = {}
   for key, change in pairs(m.changes) do
-    if change.outcome and change.outcome.outcome == "done" and not change.outcome.bad then
+    if M.word(change) == "done" and not change.outcome.bad then
       local base, n = split(key)
       mended[base] = math.max(mended[base] or 0, n)
     end
   end
   for key, change in pairs(m.changes) do
     local base, n = split(key)
-    local outcome = change.outcome
-    local again = outcome and (outcome.outcome == "failed" or outcome.bad)
+    local again = M.word(change) == "failed" or change.outcome and change.outcome.bad
     if again and n > (mended[base] or 0) then
       m.changes[key] = nil
     end
@@ -134,7 +149,7 @@ end
 local function count(m)
   m.performed = 0
   for _, change in pairs(m.changes) do
-    if not change.outcome or change.outcome.outcome ~= "failed" then
+    if M.word(change) ~= "failed" then
       m.performed = m.performed + 1
       local step = change.intent.step
       m.touched[step] = math.max(m.touched[step] or 0, change.intent.n)
@@ -159,7 +174,7 @@ function M.read(records)
     failed = {},
     last_change = 0,
   }
-  for name in pairs(NAMED) do
+  for name in pairs(M.NAMED) do
     m.latest[name] = {}
   end
   m.count = #records
@@ -167,7 +182,7 @@ function M.read(records)
     if on[r.type] then
       on[r.type](m, r)
     end
-    if NAMED[r.type] then
+    if M.NAMED[r.type] then
       m.latest[r.type][r.name] = r
     end
   end
@@ -216,8 +231,7 @@ end
 function M.changes_of(m, key)
   local n = 0
   for _, change in pairs(m.changes) do
-    local failed = change.outcome and change.outcome.outcome == "failed"
-    n = n + (change.intent.step == key and not failed and 1 or 0)
+    n = n + (change.intent.step == key and M.word(change) ~= "failed" and 1 or 0)
   end
   return n
 end
@@ -229,8 +243,7 @@ end
 function M.dangling(m, key)
   local found = {}
   for _, change in pairs(m.changes) do
-    local outcome = change.outcome and change.outcome.outcome
-    if change.intent.step == key and (not outcome or outcome == "unknown") then
+    if change.intent.step == key and M.is_dangling(change) then
       found[#found + 1] = change
     end
   end

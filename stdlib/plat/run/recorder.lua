@@ -4,6 +4,7 @@
 local change_data = require("plat.effect.change").data
 local fault = require("plat.fault")
 local json = require("plat.json")
+local memory = require("plat.run.memory")
 local settle = require("plat.env").lazy("plat.run.settle")
 local step_key = require("plat.run.key")
 local task = require("plat.task")
@@ -128,7 +129,7 @@ local function recall(run, change)
     return nil
   end
   run.reissued[change.key] = true
-  local word = known.outcome and known.outcome.outcome
+  local word = memory.word(known)
   if word == "done" or word == "failed" then
     return known.outcome
   end

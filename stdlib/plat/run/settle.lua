@@ -203,7 +203,7 @@ function M.close_run(run)
       for _, known in pairs(run.memory.changes) do
         if known.intent.step == step.key then
           changes[#changes + 1] = ("%s: %s"):format(
-            known.outcome and known.outcome.outcome or "unknown",
+            memory.word(known) or "unknown",
             known.intent.text
           )
         end
