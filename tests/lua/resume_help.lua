@@ -3,6 +3,7 @@
 local effect = require("plat.effect")
 local fault = require("plat.fault")
 local files = require("plat.journal.files")
+local fs = require("prim.fs")
 local journal = require("plat.journal")
 local list = require("plat.list")
 local memory = require("plat.run.memory")
@@ -102,6 +103,25 @@ function M.process(s, playbook, opts)
   local result = require("plat.run.ending").finish(r, not ok and err or nil)
   j:close()
   return result
+end
+
+--- Leaves behind what a kill after the first record of a type would: nothing reached the world.
+function M.killed(s, playbook, kind)
+  M.process(s, playbook)
+  s.world = new_world()
+  local path = files.dir() .. "/" .. s.id .. "/journal.jsonl"
+  local text = fs.read(path)
+  local _, stop = text:find(('"type":"%s"[^\n]*\n'):format(kind))
+  fs.write(path, text:sub(1, stop))
+end
+
+--- Returns the newest record of a type.
+function M.last(s, kind)
+  local found
+  for _, record in ipairs(files.parse(files.text(s.id)).records) do
+    found = record.type == kind and record or found
+  end
+  return found
 end
 
 return M

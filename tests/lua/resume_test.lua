@@ -5,7 +5,26 @@ local fault = require("plat.fault")
 local fs = require("prim.fs")
 local help = load(assert(require("prim.fs").read("tests/lua/resume_help.lua")), "@help")()
 
-local scene, process, put = help.scene, help.process, help.put
+local scene, process, put, last = help.scene, help.process, help.put, help.last
+
+--- A playbook that comes to its step, and to no change in it.
+local IDLE = {
+  run = function(r)
+    r:step("x", function() end)
+  end,
+}
+
+--- Leaves a run behind that was killed when it had noted a change, and no outcome.
+local function crash(s, recovery)
+  local playbook = {
+    run = function(r)
+      r:step("x", function()
+        put("/a", "1", recovery)
+      end)
+    end,
+  }
+  help.killed(s, playbook, "intent")
+end
 
 return {
   ["a finished step is not entered again and gives its value"] = function(t)
@@ -144,6 +163,44 @@ return {
     t.match(fault.text(result.err), '%-%-settle "gone"')
     result = process(s, playbook, { said = { closed = { "gone" }, redo = {} } })
     t.equal(result.exit, 0)
+  end,
+  ["nobody settles what a body does not come to any more"] = function(t)
+    local s = scene(t)
+    crash(s, "repeatable")
+    t.equal(process(s, IDLE).exit, 0)
+    local outcome = last(s, "outcome")
+    t.equal({ outcome.outcome, outcome.settled }, { "superseded", nil })
+  end,
+  ["what nobody can tell is settled by a person, and says so"] = function(t)
+    local s = scene(t)
+    crash(s, "unknowable")
+    t.equal(process(s, IDLE).exit, 3)
+    t.equal(process(s, IDLE, { said = { closed = {}, redo = { "x" } } }).exit, 0)
+    local outcome = last(s, "outcome")
+    t.equal({ outcome.outcome, outcome.settled }, { "failed", "person" })
+  end,
+  ["who is asked when the body comes to it again has said so, not a probe"] = function(t)
+    local s = scene(t)
+    crash(s, "unknowable")
+    local settle = require("plat.run.settle")
+    local person = settle.person
+    t.defer(function()
+      settle.person = person
+    end)
+    settle.person = function()
+      return "done"
+    end
+    local result = process(s, {
+      run = function(r)
+        r:step("x", function()
+          put("/a", "1", "unknowable")
+        end)
+      end,
+    })
+    t.equal(result.exit, 0)
+    local outcome = last(s, "outcome")
+    t.equal({ outcome.outcome, outcome.settled }, { "done", "person" })
+    t.equal(s.world.log, {})
   end,
   ["a failure that the playbook caught is told again"] = function(t)
     local s = scene(t)

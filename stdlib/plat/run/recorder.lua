@@ -133,12 +133,12 @@ local function recall(run, change)
   if word == "done" or word == "failed" then
     return known.outcome
   end
-  local settled, result = settle.dangling(run, change, known.intent)
+  local settled, result, how = settle.dangling(run, change, known.intent)
   if settled ~= "done" then
     count(task.context(), -1) -- it counts when it is performed
     return nil
   end
-  local record = { type = "outcome", key = change.key, outcome = "done", settled = "probed" }
+  local record = { type = "outcome", key = change.key, outcome = "done", settled = how }
   record.answer = answer_of(change, result)
   run:record(record)
   return { outcome = "done", answer = result }

@@ -15,9 +15,7 @@ local AGAIN = { 0, 0.5, 2 } -- seconds before each repetition of a repeatable ch
 
 -- ---- at once ----
 
---- Whether an answer or a fault leaves it open what happened.
----@param result any
----@param judge fun(result: any): string
+--- Performs a repeatable change again, until it is known that it happened, or surely did not.
 local function repeat_it(change, fn, judge)
   local last
   for _, delay in ipairs(AGAIN) do
@@ -140,6 +138,7 @@ end
 ---@param intent table the record of then
 ---@return string outcome "done" or "failed": to be performed
 ---@return any result
+---@return string? how "probed" or "person"
 function M.dangling(run, change, intent)
   local pid = still_running(change)
   if pid then
@@ -155,10 +154,10 @@ function M.dangling(run, change, intent)
   elseif change.probe then
     local outcome, result = look(change, intent.facts)
     if outcome ~= "unknown" then
-      return outcome, result
+      return outcome, result, "probed"
     end
   end
-  return M.person(run, change), nil
+  return M.person(run, change), nil, "person"
 end
 
 --- Closes what a body that was entered again did not come to: it looked at the world, and what can
@@ -170,11 +169,11 @@ function M.close_step(run, step)
   for _, known in ipairs(run.memory and memory.dangling(run.memory, step.key) or {}) do
     local intent = known.intent
     if not run.reissued[intent.key] then
-      local answer = "superseded"
+      local record = { type = "outcome", key = intent.key, outcome = "superseded" }
       if intent.recovery == "unknowable" then
-        answer = M.person(run, intent)
+        record.outcome, record.settled = M.person(run, intent), "person"
       end
-      run:record({ type = "outcome", key = intent.key, outcome = answer, settled = "person" })
+      run:record(record)
     end
   end
 end
