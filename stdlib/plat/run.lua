@@ -52,7 +52,7 @@ Run.plain_fault = recorder.plain_fault
 ---@return plat.Run
 function M.new(opts)
   local memory = opts.memory
-  local run = setmetatable({
+  return setmetatable({
     name = opts.name,
     id = opts.journal and opts.journal.id,
     playbook = opts.playbook,
@@ -80,18 +80,14 @@ function M.new(opts)
     locks = {},
     unsettled = {}, -- changes of which nobody knows what became of them
     barriers = memory and memory.barriers or {}, -- points of no return that were passed
-    touched = {}, -- by key of a step: `seq` of its newest change
+    touched = memory and memory.touched or {}, -- by key of a step: `seq` of its newest change
     seq = memory and memory.count or 0, -- orders changes and compensations
-    undo_steps = {}, -- keys of the steps that recorded a compensation
+    undo_steps = memory and memory.undo_steps or {}, -- keys of those with a compensation
     passed_no_return = memory and memory.no_return,
     undo = memory and memory.undo or {}, -- compensations, oldest first
     undo_known = memory and memory.known or {},
     target = "localhost",
   }, Run)
-  if memory then
-    run.touched, run.undo_steps = memory.touched, memory.undo_steps
-  end
-  return run
 end
 
 --- Returns the account for which this process works.

@@ -1,8 +1,8 @@
 --- platrun locks: who works on what, and how to take a lock from somebody who is gone.
 
 local check = require("plat.check")
+local chosen = require("plat.run.chosen")
 local cli = require("plat.cli")
-local conf = require("plat.conf")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
 local file = require("plat.lock.file")
@@ -292,9 +292,7 @@ function M.run(argv)
   elseif #words > 0 and not breaking then
     usage(('"%s" is not understood'):format(words[1]))
   end
-  local settings = conf.load({ path = opts.config })
-  local paths = opts.inventory or settings.inventory
-  local inventory = paths and require("plat.inventory").load(paths) or nil
+  local inventory = chosen.inventory(opts)
   local places = {
     clusters = not (opts.host and not opts.cluster) and clusters_of(inventory, opts.cluster) or {},
     hosts = hosts_of(inventory, opts.host),

@@ -5,6 +5,7 @@
 --- tell which part was edited. A seal is no signature: it catches hands, not forgers.
 
 local change_data = require("plat.effect.change").data
+local chosen = require("plat.run.chosen")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
 local hash = require("plat.hash")
@@ -58,22 +59,12 @@ end
 
 -- ---- writing ----
 
---- Returns a path from the root; what is no path (a list of hosts) stays as it is.
----@param path? string
----@return string?
-function M.absolute(path)
-  if not path or path:sub(1, 1) == "/" or path:find(",", 1, true) then
-    return path
-  end
-  return sys.cwd() .. "/" .. path
-end
-
 local function options_of(opts)
   local kept = {}
   for _, name in ipairs(OPTIONS) do
     kept[name] = opts[name]
   end
-  kept.config = M.absolute(kept.config)
+  kept.config = chosen.absolute(kept.config)
   kept.inventory = kept.inventory and list.map(kept.inventory, M.absolute)
   return kept
 end
@@ -127,14 +118,14 @@ function M.document(plan, run, inventory)
     made = { user = sys.user(), host = sys.hostname(), time = time.rfc3339(time.now()) },
     playbook = {
       name = playbook.name,
-      path = M.absolute(playbook.path),
+      path = chosen.absolute(playbook.path),
       sha256 = hash.digest("sha256", playbook.text),
     },
     args = run.args,
     inventory = {
-      path = inventory and M.absolute(inventory.path) or nil,
+      path = inventory and chosen.absolute(inventory.path) or nil,
       files = json.array(list.map(inventory and inventory:digest() or {}, function(file)
-        return { path = M.absolute(file.path), sha256 = file.sha256 }
+        return { path = chosen.absolute(file.path), sha256 = file.sha256 }
       end)),
     },
     sandbox = inventory ~= nil and inventory.is_sandbox or false,

@@ -1,5 +1,6 @@
 --- One process of a run: opens what it needs, runs the playbook or goes on with it, ends it.
 
+local chosen = require("plat.run.chosen")
 local cli = require("plat.cli")
 local effect = require("plat.effect")
 local ending = require("plat.run.ending")
@@ -16,28 +17,7 @@ local function usage(msg, hint)
   fault.raise("usage", nil, { msg = msg, hint = hint, where = "" })
 end
 
--- ---- inventory and sandbox ----
-
---- Returns the inventory that the options choose, nil when none is configured.
----@async
----@param opts table flags
----@param playbook table
----@return plat.Inventory?
-function M.inventory(opts, playbook)
-  local conf = require("plat.conf").load({ path = opts.config, playbook = playbook.path })
-  local paths = opts.inventory or conf.inventory
-  local how = {
-    limit = opts.limit,
-    playbook_dir = playbook.path and (playbook.path:match("^(.*)/") or "."),
-    chosen_by = opts.inventory and "-i" or conf.path,
-  }
-  if opts.sandbox and not opts.inventory then
-    return require("plat.inventory").sandbox(conf, how)
-  elseif not paths then
-    return nil
-  end
-  return require("plat.inventory").load(paths, how)
-end
+-- ---- the sandbox ----
 
 --- Returns a path as people write it: from the current folder, if it lies below.
 local function near(path)
@@ -283,24 +263,17 @@ end
 
 -- ---- the journal ----
 
-local function absolute(path)
-  if not path or path:sub(1, 1) == "/" or path:find(",", 1, true) then
-    return path
-  end
-  return sys.cwd() .. "/" .. path
-end
-
 local function header(spec, inventory, world)
   local playbook, opts = spec.playbook, spec.opts
   local who = require("plat.runs.who").here()
   local paths = {}
   for i, path in ipairs(opts.inventory or {}) do
-    paths[i] = absolute(path)
+    paths[i] = chosen.absolute(path)
   end
   return {
     playbook = {
       name = playbook.name,
-      path = absolute(playbook.path),
+      path = chosen.absolute(playbook.path),
       sha256 = require("plat.hash").digest("sha256", playbook.text),
       text = playbook.text,
       risk = playbook.risk,
@@ -321,7 +294,7 @@ local function header(spec, inventory, world)
     options = {
       inventory = opts.inventory and paths or nil,
       limit = inventory and inventory.limit,
-      config = absolute(opts.config),
+      config = chosen.absolute(opts.config),
       sandbox = opts.sandbox,
       forks = opts.forks,
       yes = opts.yes,
@@ -365,7 +338,7 @@ end
 ---@param spec plat.run.Spec
 ---@return integer status
 function M.run(spec)
-  local inventory = M.inventory(spec.opts, spec.playbook)
+  local inventory = chosen.inventory(spec.opts, spec.playbook)
   local world
   if inventory and inventory.is_sandbox then
     world = open_sandbox(spec.opts, inventory)
