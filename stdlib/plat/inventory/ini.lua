@@ -177,6 +177,9 @@ function M.read(tree, file)
   }, Reader)
   for line in (file.text:gsub("^\239\187\191", "") .. "\n"):gmatch("(.-)\r?\n") do
     self.number = self.number + 1
+    if not utf8.len(line) then
+      self:fail("the line is not UTF-8")
+    end
     line = line:match("^%s*(.-)%s*$")
     local section, rest = line:match("^%[([^%]%s]+)%]%s*(.*)$")
     local name, kind = (section or ""):match("^([^:]+):?([%w_]*)$")

@@ -31,7 +31,7 @@ local function read_escape(text, pos, is_bytes)
   elseif HEX[c] and not (is_bytes and c ~= "x") then
     local digits = text:sub(pos + 1, pos + HEX[c])
     local code = #digits == HEX[c] and digits:find("^%x+$") and tonumber(digits, 16)
-    if not code or code > UNICODE_MAX then
+    if not code or code > UNICODE_MAX or code >= 0xD800 and code <= 0xDFFF then -- half a character
       return nil
     end
     return utf8.char(code), pos + 1 + HEX[c]

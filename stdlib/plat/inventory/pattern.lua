@@ -2,6 +2,7 @@
 local check = require("plat.check")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
+local glob = require("plat.glob")
 local list = require("plat.list")
 local names = require("plat.inventory.names")
 
@@ -9,6 +10,7 @@ local M = {}
 
 local LOCALHOST = { localhost = true, ["127.0.0.1"] = true, ["::1"] = true }
 local MAX_FILE = 16 * 1024 * 1024
+local MAX_INDEX = 1 << 31
 
 local function refuse(msg, hint)
   fault.raise("usage", { op = "inventory" }, { msg = msg, hint = hint })
@@ -51,33 +53,10 @@ function M.split(pattern)
   return out
 end
 
---- Returns a Lua pattern for a shell pattern: `*`, `?`, `[a-c]`, `[!a]`.
-local function glob(text)
-  local out, pos = {}, 1
-  while pos <= #text do
-    local c = text:sub(pos, pos)
-    local negated, members, stop = text:match("^%[(!?)(%]?[^%]]*)%]()", pos)
-    if c == "*" or c == "?" then
-      out[#out + 1] = c == "*" and ".*" or "."
-    elseif c == "[" and stop and members ~= "" then
-      members = members:gsub("[%%%]%^%[]", "%%%0")
-      out[#out + 1] = ("[%s%s]"):format(negated == "!" and "^" or "", members)
-      pos = stop - 1
-    else
-      out[#out + 1] = c:gsub("%W", "%%%0")
-    end
-    pos = pos + 1
-  end
-  return "^" .. table.concat(out) .. "$"
-end
-
 --- Returns the function that tells whether a name matches a word.
 local function matcher(word)
   if word:sub(1, 1) ~= "~" then
-    local pattern = glob(word)
-    return function(name)
-      return name:find(pattern) ~= nil
-    end
+    return glob.matcher(word)
   end
   local function fail(problem)
     refuse(
@@ -131,13 +110,19 @@ local function enumerate(tree, word)
   return found
 end
 
+--- Returns the number of an index; one that is out of every range stays so.
+local function index_of(digits)
+  local number = tonumber(digits)
+  return math.tointeger(math.max(-MAX_INDEX, math.min(MAX_INDEX, number)))
+end
+
 --- Picks by the index of "web[0]", "web[-1]", "web[1:]" or "web[0:2]", both ends included.
 local function pick(hosts, word, single, first, last)
   if #hosts == 0 then
     return hosts
   end
-  local a = math.tointeger(single or first)
-  local b = not single and (tonumber(last) or #hosts - 1) or 0
+  local a = index_of(single or first)
+  local b = not single and (last ~= "" and index_of(last) or #hosts - 1) or 0
   if not single and b ~= 0 then
     return table.move(hosts, a + 1, math.min(b + 1, #hosts), 1, {})
   end

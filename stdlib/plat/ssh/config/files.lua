@@ -4,10 +4,10 @@ local check = require("plat.check")
 local expand = require("plat.ssh.config.expand")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
+local glob = require("plat.glob")
 local keywords = require("plat.ssh.config.keywords")
 local list = require("plat.list")
 local match = require("plat.ssh.config.match")
-local pattern = require("plat.ssh.pattern")
 local values = require("plat.ssh.config.values")
 local words = require("plat.ssh.config.words")
 
@@ -114,40 +114,15 @@ local function has_wildcard(part)
   return part:find("[*?%[]") ~= nil
 end
 
---- Returns a Lua pattern of one part of a glob; nil where it is none (a bracket is not closed).
-local function to_lua(part)
-  local out, i = {}, 1
-  while i <= #part do
-    local c = part:sub(i, i)
-    local set, stop = part:match("^%[([!^]?%]?[^%]]*)%]()", i)
-    if c == "*" or c == "?" then
-      out[#out + 1] = c == "*" and ".*" or "."
-    elseif c == "[" and set then
-      local not_, inner = set:match("^([!^]?)(.*)$")
-      out[#out + 1] = ("[%s%s]"):format(not_ ~= "" and "^" or "", (inner:gsub("[%%%^%]]", "%%%0")))
-      i = stop - 1
-    elseif c == "\\" and i < #part then
-      i = i + 1
-      out[#out + 1] = (part:sub(i, i):gsub("%W", "%%%0"))
-    else
-      out[#out + 1] = (c:gsub("%W", "%%%0"))
-    end
-    i = i + 1
-  end
-  return "^" .. table.concat(out) .. "$"
-end
-
 local function fits(name, part)
   if name:sub(1, 1) == "." and part:sub(1, 1) ~= "." then
     return false
-  elseif not part:find("[%[\\]") then
-    return pattern.matches(name, part)
   end
-  return name:find(to_lua(part)) ~= nil
+  return glob.matcher(part, { caret = true, escapes = true })(name)
 end
 
 --- Returns the paths that a glob stands for, sorted; a plain path is itself if it is there.
-local function glob(reader, path)
+local function paths_of(reader, path)
   if not has_wildcard(path) then
     return { (path:gsub("\\(.)", "%1")) }
   end
@@ -200,7 +175,7 @@ local function include(loader, st, depth)
     if problem then
       st:fail("Include " .. problem)
     end
-    for _, one in ipairs(glob(loader.reader, path)) do
+    for _, one in ipairs(paths_of(loader.reader, path)) do
       if depth >= MAX_DEPTH or loader.open[one] then
         st:fail(("Include %s: too many includes in one another"):format(arg))
       end
