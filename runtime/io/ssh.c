@@ -36,7 +36,8 @@ static void maybe_delete(struct plat_ssh *s)
     free(s->methods);
     free(s->host_key);
     free(s->host);
-    free(s->host_keys);
+    for (size_t i = 0; i < sizeof(s->prefs) / sizeof(s->prefs[0]); i++)
+        free(s->prefs[i]);
     free(s);
 }
 
@@ -163,8 +164,14 @@ void ssh_lose_lib(struct plat_ssh *s, int rc, const char *op)
         ssh_lose(s, &err);
         return;
     }
-    if (s->send_err)
+    if (s->goodbye[0])
+        plat_err_set(&err, PLAT_ERR_CONNECT, rc, op, "%.100s ended the connection: %s", s->host,
+                     s->goodbye);
+    else if (s->send_err)
         plat_err_errno(&err, s->send_err, op, "the connection to %s was lost", s->host);
+    else if (s->eof)
+        plat_err_set(&err, PLAT_ERR_CONNECT, rc, op,
+                     "the connection to %.100s was lost: the server ended it", s->host);
     else if (rc == LIBSSH2_ERROR_SOCKET_DISCONNECT || rc == LIBSSH2_ERROR_SOCKET_RECV ||
              rc == LIBSSH2_ERROR_SOCKET_SEND || rc == LIBSSH2_ERROR_CHANNEL_CLOSED)
         plat_err_set(&err, PLAT_ERR_CONNECT, rc, op, "the connection to %.100s was lost", s->host);
@@ -297,21 +304,12 @@ void ssh_drive(struct plat_ssh *s)
 
 static bool make_lib(struct plat_ssh *s, struct plat_err *err)
 {
-    int i;
-
     s->lib = ssh_memory_session(s);
     if (!s->lib)
         return plat_err_errno(err, ENOMEM, "ssh.connect", "cannot make a session");
     libssh2_session_set_blocking(s->lib, 0);
     ssh_queue_hook(s);
-    for (i = 0; i < (int)(sizeof(ssh_prefs) / sizeof(ssh_prefs[0])); i++)
-        if (ssh_prefs[i])
-            ssh_kex_prefer(s, i, ssh_prefs[i]);
-    if (s->host_keys && !ssh_kex_prefer(s, LIBSSH2_METHOD_HOSTKEY, s->host_keys))
-        return plat_err_set(err, PLAT_ERR_REFUSED, 0, "ssh.connect",
-                            "libssh2 %s can check none of these host keys: %.100s",
-                            libssh2_version(0), s->host_keys);
-    return true;
+    return ssh_kex_set(s, err);
 }
 
 struct plat_ssh *plat_ssh_new(struct plat_loop *loop, const struct plat_ssh_opts *opts,
@@ -322,16 +320,13 @@ struct plat_ssh *plat_ssh_new(struct plat_loop *loop, const struct plat_ssh_opts
 
     if (!ready)
         ready = libssh2_init(0) == 0;
-    if (s) {
+    if (s)
         s->host = strdup(opts->host);
-        s->host_keys = opts->host_keys ? strdup(opts->host_keys) : NULL;
-    }
-    if (!ready || !s || !s->host || (opts->host_keys && !s->host_keys)) {
+    if (!ready || !s || !s->host || !ssh_kex_want(s, opts)) {
         if (s) {
-            free(s->host);
-            free(s->host_keys);
+            s->freed = true;
+            maybe_delete(s);
         }
-        free(s);
         plat_err_errno(err, ENOMEM, "ssh.connect", "cannot make a session");
         return NULL;
     }

@@ -30,7 +30,10 @@ enum { PLAT_SSH_CHANNELS = 8 };
 struct plat_ssh_opts {
     const char *host; /* a name or an address; needed during the start only, like all strings */
     int port;
-    const char *host_keys;    /* types in the order wanted, NULL: all that are sound */
+    const char *host_keys; /* types in the order wanted, NULL: all that are sound */
+    const char *kex;       /* exchanges of keys, ciphers and MACs likewise */
+    const char *ciphers;
+    const char *macs;
     double connect_timeout;   /* seconds, the name and all addresses together; 0: none */
     double handshake_timeout; /* banner and key exchange */
 };
@@ -62,6 +65,7 @@ enum plat_ssh_method {
     PLAT_SSH_KEYBOARD, /* the password is the answer to the first question that is not echoed */
     PLAT_SSH_KEY,      /* by a key that we hold */
     PLAT_SSH_AGENT,    /* by a key that the agent holds */
+    PLAT_SSH_OFFER,    /* asks whether the server would take a key; never logs in */
 };
 
 struct plat_ssh_auth {
@@ -71,8 +75,10 @@ struct plat_ssh_auth {
     size_t password_len;
     struct plat_ssh_key *key; /* PLAT_SSH_KEY */
     const char *agent;        /* PLAT_SSH_AGENT: the path of its socket */
-    const char *blob;         /* and the public key */
+    const char *blob;         /* and the public key; PLAT_SSH_OFFER: it alone */
     size_t blob_len;
+    const char *cert; /* NULL, or a certificate of the key: sent instead of its public half */
+    size_t cert_len;
     bool rsa_sha256; /* RSA signs with SHA-256 instead of SHA-512 */
     double timeout;  /* seconds, 0: none */
 };
@@ -87,6 +93,11 @@ bool plat_ssh_auth_result(const struct plat_ssh *s, struct plat_err *err);
 
 /* What the server said that it takes, "publickey,password", after PLAT_SSH_NONE; NULL: nothing. */
 const char *plat_ssh_auth_methods(const struct plat_ssh *s);
+
+/* Of the last attempt: the server would take the key; and the first question of the server that
+ * nobody has answered (NULL: none). */
+bool plat_ssh_auth_key_taken(const struct plat_ssh *s);
+const char *plat_ssh_auth_question(const struct plat_ssh *s);
 
 /* ---- commands ---- */
 

@@ -109,37 +109,22 @@ static int on_sign(LIBSSH2_SESSION *lib, unsigned char **sig, size_t *sig_len,
 {
     struct plat_ssh *s = *abstract;
     struct ssh_login *login = &s->login;
+    int rc;
 
     (void)lib;
+    s->key_taken = true;
+    if (login->method == PLAT_SSH_OFFER)
+        return -1; /* that was the question */
     if (login->method == PLAT_SSH_AGENT)
-        return sign_by_agent(s, sig, sig_len, data, len);
-    return plat_ssh_key_sign(login->key, login->rsa_sha256, data, len, sig, sig_len) ? 0 : -1;
-}
-
-/* ---- by questions ---- */
-
-/* One question is the password's, and it is answered once: a wrong one is not tried again. */
-static void on_questions(const char *name, int name_len, const char *instruction,
-                         int instruction_len, int n, const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompts,
-                         LIBSSH2_USERAUTH_KBDINT_RESPONSE *responses, void **abstract)
-{
-    struct plat_ssh *s = *abstract;
-    struct ssh_login *login = &s->login;
-
-    (void)name;
-    (void)name_len;
-    (void)instruction;
-    (void)instruction_len;
-    for (int i = 0; i < n; i++) {
-        if (prompts[i].echo || login->answered)
-            continue; /* responses are zeroed: an empty answer */
-        responses[i].text = malloc(login->password_len + 1);
-        if (!responses[i].text)
-            continue;
-        memcpy(responses[i].text, login->password, login->password_len);
-        responses[i].length = (unsigned)login->password_len;
-        login->answered = true;
+        rc = sign_by_agent(s, sig, sig_len, data, len);
+    else
+        rc = plat_ssh_key_sign(login->key, login->rsa_sha256, data, len, sig, sig_len) ? 0 : -1;
+    if (!rc && !ssh_cert_sign(login, sig, sig_len)) {
+        free(*sig);
+        *sig = NULL;
+        rc = -1;
     }
+    return rc;
 }
 
 /* ---- an attempt ---- */
@@ -170,6 +155,9 @@ static int ask_methods(struct plat_ssh *s)
         return 0;
     if (!list)
         return libssh2_session_last_errno(s->lib);
+    if (s->lib_methods && s->lib_methods != list)
+        libssh2_free(s->lib, (void *)(uintptr_t)s->lib_methods); /* it has forgotten that one */
+    s->lib_methods = list;
     free(s->methods);
     s->methods = strdup(list);
     return LIBSSH2_ERROR_AUTHENTICATION_FAILED;
@@ -189,7 +177,8 @@ static int attempt(struct plat_ssh *s)
                                             (unsigned)login->password_len, NULL);
     case PLAT_SSH_KEYBOARD:
         return libssh2_userauth_keyboard_interactive_ex(s->lib, login->user, user_len,
-                                                        on_questions);
+                                                        ssh_said_questions);
+    case PLAT_SSH_OFFER:
     case PLAT_SSH_KEY:
     case PLAT_SSH_AGENT:
         return libssh2_userauth_publickey(s->lib, login->user, (unsigned char *)login->blob,
@@ -215,6 +204,10 @@ static const char *refusal(const struct plat_ssh *s, int rc)
     case PLAT_SSH_PASSWORD:
     case PLAT_SSH_KEYBOARD:
         return "the server does not accept the password";
+    case PLAT_SSH_OFFER:
+        if (s->key_taken)
+            return "the server wants a signature";
+        break;
     case PLAT_SSH_KEY:
     case PLAT_SSH_AGENT:
         break;
@@ -233,7 +226,7 @@ void ssh_auth_step(struct plat_ssh *s)
         s->auth_err = s->login.agent_err;
     else if (rc)
         plat_err_set(&s->auth_err, PLAT_ERR_AUTH, rc, OP, "%s", refusal(s, rc));
-    if (rc && !is_refusal(rc)) {
+    if (rc && (!is_refusal(rc) || s->told_end || s->eof)) {
         ssh_lose_lib(s, rc, OP);
         return;
     }
@@ -295,7 +288,15 @@ static bool set_login(struct ssh_login *login, const struct plat_ssh_auth *auth)
         if (!login->agent || !login->agent_blob)
             return false;
     }
-    return !blob || set_blob(login, blob, len);
+    if (auth->cert) {
+        blob = auth->cert;
+        len = auth->cert_len;
+    }
+    if (blob && !set_blob(login, blob, len))
+        return false;
+    if (blob)
+        ssh_cert_begin(login);
+    return true;
 }
 
 bool plat_ssh_authenticate(struct plat_ssh *s, const struct plat_ssh_auth *auth, struct plat_op *op,
@@ -308,6 +309,11 @@ bool plat_ssh_authenticate(struct plat_ssh *s, const struct plat_ssh_auth *auth,
                             s->phase == SSH_AUTH    ? "another task authenticates"
                             : s->phase == SSH_READY ? "authenticated already"
                                                     : "not connected");
+    if (auth->cert && !ssh_cert_usable(auth->cert, auth->cert_len))
+        return plat_err_set(err, PLAT_ERR_REFUSED, 0, OP,
+                            "libssh2 %s cannot log in by RSA certificates", libssh2_version(0));
+    s->key_taken = false;
+    s->question[0] = '\0';
     if (!set_login(&s->login, auth)) {
         ssh_auth_end(s);
         return plat_err_errno(err, ENOMEM, OP, "cannot authenticate");
@@ -331,4 +337,14 @@ bool plat_ssh_auth_result(const struct plat_ssh *s, struct plat_err *err)
 const char *plat_ssh_auth_methods(const struct plat_ssh *s)
 {
     return s->methods;
+}
+
+bool plat_ssh_auth_key_taken(const struct plat_ssh *s)
+{
+    return s->key_taken;
+}
+
+const char *plat_ssh_auth_question(const struct plat_ssh *s)
+{
+    return s->question[0] ? s->question : NULL;
 }

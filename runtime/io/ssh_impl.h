@@ -40,6 +40,9 @@ struct ssh_login { /* one attempt to authenticate; secrets are wiped at its end 
     unsigned char *sig;    /* malloc'ed; NULL: it refused */
     size_t sig_len;
     struct plat_err agent_err;
+    size_t packet_len, packet_size; /* see ssh_cert.c; 0: the library does it right */
+    unsigned char *packet, *filler; /* the library's memory */
+    unsigned char real_sig[64];
 };
 
 struct plat_ssh {
@@ -62,7 +65,7 @@ struct plat_ssh {
     struct plat_addrs addrs;
     size_t next_addr;
     char *host;
-    char *host_keys; /* NULL: ssh_prefs */
+    char *prefs[10]; /* by LIBSSH2_METHOD_x; NULL: ssh_prefs */
     int port;
     uint64_t connect_by; /* uv_hrtime, 0: none */
     double handshake_timeout;
@@ -79,11 +82,17 @@ struct plat_ssh {
     bool held;    /* input waits for room in the queue */
     bool got;     /* something was received in this pass over the commands */
     bool tried;   /* in this drive somebody tried to receive */
+    bool eof;     /* the server ended the connection */
     int send_err; /* errno of a send that failed */
 
     struct ssh_login login;
     struct plat_err auth_err;
     char *methods;
+    const char *lib_methods; /* the library's copy, that nobody has freed */
+    bool key_taken;          /* the last attempt: the server would take this key */
+    char question[100];      /* the last attempt: what nobody answered */
+    bool told_end;           /* the server said that it ends the connection: goodbye */
+    char goodbye[100];
 
     struct plat_ssh_exec *execs;   /* all, in the order of their start */
     struct plat_ssh_exec *opening; /* whose channel is being opened */
@@ -153,11 +162,26 @@ void ssh_unwatch(struct plat_ssh *s); /* closes the handle, and then the descrip
 extern const char *const ssh_prefs[10]; /* by LIBSSH2_METHOD_x; NULL: the library's */
 /* Of a list of names, prefers those that the library knows.  False: it knows none. */
 bool ssh_kex_prefer(struct plat_ssh *s, int method, const char *list);
+bool ssh_kex_want(struct plat_ssh *s, const struct plat_ssh_opts *opts); /* copies; false: memory */
+bool ssh_kex_set(struct plat_ssh *s, struct plat_err *err);
 bool ssh_kex_explain(struct plat_ssh *s, struct plat_err *err); /* false: nothing is known */
 
 /* ssh_auth.c */
 void ssh_auth_step(struct plat_ssh *s);
 void ssh_auth_end(struct plat_ssh *s);
+
+/* ssh_cert.c */
+bool ssh_cert_usable(const char *cert, size_t len); /* by this libssh2 */
+void ssh_cert_begin(struct ssh_login *login);       /* the blob is known */
+bool ssh_cert_sign(struct ssh_login *login, unsigned char **sig, size_t *len);
+void ssh_cert_on_alloc(struct ssh_login *login, void *p, size_t n);
+void ssh_cert_on_free(struct ssh_login *login, void *p);
+
+/* ssh_said.c */
+void ssh_said_hook(struct plat_ssh *s);
+void ssh_said_questions(const char *name, int name_len, const char *instruction,
+                        int instruction_len, int n, const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompts,
+                        LIBSSH2_USERAUTH_KBDINT_RESPONSE *responses, void **abstract);
 
 /* ssh_exec.c */
 void ssh_exec_end(struct plat_ssh_exec *e); /* the channel is closed, or there is none */

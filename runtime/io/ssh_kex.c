@@ -34,6 +34,12 @@ static const char *const what[LISTS] = {
     "MAC",          "compression",      "compression",
 };
 
+static const char *const names[10] = {
+    [LIBSSH2_METHOD_KEX] = "key exchanges", [LIBSSH2_METHOD_HOSTKEY] = "types of host keys",
+    [LIBSSH2_METHOD_CRYPT_CS] = "ciphers",  [LIBSSH2_METHOD_CRYPT_SC] = "ciphers",
+    [LIBSSH2_METHOD_MAC_CS] = "MACs",       [LIBSSH2_METHOD_MAC_SC] = "MACs",
+};
+
 /* Gives the next of a comma-separated list; false at its end. */
 static bool next_name(const char **at, const char *end, const char **name, size_t *len)
 {
@@ -61,10 +67,8 @@ static bool offers(const char *list, size_t list_len, const char *name, size_t l
 
 static bool wanted(const struct plat_ssh *s, int method, const char *name)
 {
-    const char *list = ssh_prefs[method];
+    const char *list = s->prefs[method] ? s->prefs[method] : ssh_prefs[method];
 
-    if (method == LIBSSH2_METHOD_HOSTKEY && s->host_keys)
-        list = s->host_keys;
     return !list || offers(list, strlen(list), name, strlen(name));
 }
 
@@ -88,6 +92,12 @@ static bool common(struct plat_ssh *s, int method, const char *list, size_t len,
     return found;
 }
 
+/* It names certificates of hosts, but has no code for them: it would crash. */
+static bool is_host_cert(int method, const char *name, size_t len)
+{
+    return method == LIBSSH2_METHOD_HOSTKEY && memmem(name, len, "-cert-v0", 8);
+}
+
 /* The library could do this itself, but moves overlapping memory with memcpy() for it. */
 bool ssh_kex_prefer(struct plat_ssh *s, int method, const char *list)
 {
@@ -100,7 +110,8 @@ bool ssh_kex_prefer(struct plat_ssh *s, int method, const char *list)
     plat_buf_init(&known, 4096);
     while (next_name(&at, end, &name, &len))
         for (i = 0; i < n; i++)
-            if (strlen(algs[i]) == len && !memcmp(algs[i], name, len))
+            if (strlen(algs[i]) == len && !memcmp(algs[i], name, len) &&
+                !is_host_cert(method, name, len))
                 plat_buf_addf(&known, "%s%s", known.len ? "," : "", algs[i]);
     ok = known.len && plat_buf_add(&known, "", 1) &&
          libssh2_session_method_pref(s->lib, method, plat_buf_bytes(&known)) == 0;
@@ -108,6 +119,35 @@ bool ssh_kex_prefer(struct plat_ssh *s, int method, const char *list)
         libssh2_free(s->lib, algs);
     plat_buf_done(&known);
     return ok;
+}
+
+/* Keeps a list of algorithms that the caller wants. */
+static bool want(struct plat_ssh *s, int method, const char *list)
+{
+    if (list)
+        s->prefs[method] = strdup(list);
+    return !list || s->prefs[method];
+}
+
+bool ssh_kex_want(struct plat_ssh *s, const struct plat_ssh_opts *opts)
+{
+    return want(s, LIBSSH2_METHOD_HOSTKEY, opts->host_keys) &&
+           want(s, LIBSSH2_METHOD_KEX, opts->kex) &&
+           want(s, LIBSSH2_METHOD_CRYPT_CS, opts->ciphers) &&
+           want(s, LIBSSH2_METHOD_CRYPT_SC, opts->ciphers) &&
+           want(s, LIBSSH2_METHOD_MAC_CS, opts->macs) && want(s, LIBSSH2_METHOD_MAC_SC, opts->macs);
+}
+
+bool ssh_kex_set(struct plat_ssh *s, struct plat_err *err)
+{
+    for (int i = 0; i < (int)(sizeof(ssh_prefs) / sizeof(ssh_prefs[0])); i++)
+        if (!s->prefs[i] && ssh_prefs[i])
+            ssh_kex_prefer(s, i, ssh_prefs[i]);
+        else if (s->prefs[i] && !ssh_kex_prefer(s, i, s->prefs[i]))
+            return plat_err_set(err, PLAT_ERR_REFUSED, 0, "ssh.connect",
+                                "libssh2 %s has none of these %s: %.100s", libssh2_version(0),
+                                names[i], s->prefs[i]);
+    return true;
 }
 
 static uint32_t number(const unsigned char *p)

@@ -14,8 +14,11 @@
 
 static void *on_alloc(size_t n, void **abstract)
 {
-    (void)abstract;
-    return malloc(n);
+    struct plat_ssh *s = *abstract;
+    void *p = malloc(n);
+
+    ssh_cert_on_alloc(&s->login, p, n);
+    return p;
 }
 
 static void on_free(void *p, void **abstract)
@@ -24,6 +27,9 @@ static void on_free(void *p, void **abstract)
 
     if (p && p == s->lib_host_key)
         s->lib_host_key = NULL;
+    if (p && p == s->lib_methods)
+        s->lib_methods = NULL;
+    ssh_cert_on_free(&s->login, p);
     free(p);
 }
 

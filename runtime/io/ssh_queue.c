@@ -58,6 +58,7 @@ static ssize_t on_recv(libssh2_socket_t fd, void *data, size_t len, int flags, v
         s->dry = errno == EAGAIN;
         return -errno;
     }
+    s->eof = n == 0;
     s->got = true;
     if (s->tapping)
         plat_buf_add(&s->tap, data, (size_t)n); /* full: that was enough */
@@ -71,6 +72,7 @@ void ssh_queue_hook(struct plat_ssh *s)
     s->tapping = true;
     libssh2_session_callback_set(s->lib, LIBSSH2_CALLBACK_SEND, (void *)on_send);
     libssh2_session_callback_set(s->lib, LIBSSH2_CALLBACK_RECV, (void *)on_recv);
+    ssh_said_hook(s);
 }
 
 void ssh_queue_flush(struct plat_ssh *s)

@@ -118,6 +118,9 @@ static int l_connect(lua_State *L)
         .host = needed_text(L, 1, "host"),
         .port = (int)port,
         .host_keys = text(L, 1, "host_keys"),
+        .kex = text(L, 1, "kex"),
+        .ciphers = text(L, 1, "ciphers"),
+        .macs = text(L, 1, "macs"),
         .connect_timeout = seconds(L, 1, "connect_timeout", 10),
         .handshake_timeout = seconds(L, 1, "handshake_timeout", 15),
     };
@@ -176,15 +179,18 @@ static int k_auth(lua_State *L, int status, lua_KContext ctx)
         return 1;
     }
     plat_fail(L, &err);
-    if (plat_ssh_auth_methods(box->s)) {
-        lua_pushstring(L, plat_ssh_auth_methods(box->s));
-        lua_setfield(L, -2, "methods");
-    }
+    lua_pushstring(L, plat_ssh_auth_methods(box->s));
+    lua_setfield(L, -2, "methods");
+    lua_pushboolean(L, plat_ssh_auth_key_taken(box->s));
+    lua_setfield(L, -2, "key_taken");
+    lua_pushstring(L, plat_ssh_auth_question(box->s));
+    lua_setfield(L, -2, "question");
     return 2;
 }
 
 static const char *const methods[] = { "none",      "password", "keyboard-interactive",
-                                       "publickey", "agent",    NULL };
+                                       "publickey", "agent",    "offer",
+                                       NULL };
 
 /* What is borrowed stays in the option table, at stack index 2. */
 static void read_auth(lua_State *L, struct plat_ssh_auth *auth)
@@ -206,8 +212,11 @@ static void read_auth(lua_State *L, struct plat_ssh_auth *auth)
         lua_getfield(L, 2, "key");
         auth->key = prim_ssh_check_key(L, -1);
     }
-    if (method == PLAT_SSH_AGENT) {
+    if (method == PLAT_SSH_KEY || method == PLAT_SSH_AGENT)
+        auth->cert = plat_args_bytes(L, 2, "certificate", NULL, &auth->cert_len);
+    if (method == PLAT_SSH_AGENT)
         auth->agent = needed_text(L, 2, "agent");
+    if (method == PLAT_SSH_AGENT || method == PLAT_SSH_OFFER) {
         auth->blob = plat_args_bytes(L, 2, "blob", NULL, &auth->blob_len);
         if (!auth->blob)
             luaL_error(L, "bad option 'blob' (string expected, got nothing)");

@@ -6,16 +6,20 @@ local M = {}
 ---@field host string a name or an address
 ---@field port? integer 22
 ---@field host_keys? string types in the order wanted, "ssh-ed25519,ecdsa-sha2-nistp256"
+---@field kex? string key exchanges in the order wanted; `ciphers` and `macs` likewise
+---@field ciphers? string
+---@field macs? string
 ---@field connect_timeout? number seconds for the name and all its addresses, 10
 ---@field handshake_timeout? number seconds for the banner and the key exchange, 15
 
 ---@class prim.ssh.AuthOptions
----@field method "none"|"password"|"keyboard-interactive"|"publickey"|"agent"
+---@field method "none"|"password"|"keyboard-interactive"|"publickey"|"agent"|"offer"
 ---@field user string
 ---@field password? string|plat.Secret of "password", and the answer to the first hidden question
 ---@field key? prim.ssh.Key of "publickey"
 ---@field agent? string path of the agent's socket
----@field blob? string the public key that the agent shall use
+---@field blob? string the public key that the agent shall use, or that "offer" asks about
+---@field certificate? string of the key: sent instead of its public half
 ---@field rsa_sha256? boolean RSA keys sign with SHA-256 instead of SHA-512
 ---@field timeout? number seconds, 60
 
@@ -80,8 +84,10 @@ function Session:trust() end
 ---@return string? banner
 function Session:banner() end
 
---- Makes one attempt to log in. After an error of kind `auth` another may follow; the error of
---- method "none" has `methods`, what the server takes.
+--- Makes one attempt to log in. After an error of kind `auth` another may follow. The error has
+--- `methods`, what the server takes, once "none" has asked for that; `key_taken`: the server knows
+--- the key (which is all that "offer" asks), and refused what followed; `question`: what the server
+--- asked and nobody answered.
 ---@async
 ---@param opts prim.ssh.AuthOptions
 ---@return true? ok

@@ -325,7 +325,7 @@ return {
       "no type of host key in common: the server has ssh%-ed25519; libssh2 %S+ has ecdsa"
     )
     local _, unknown = help.connect(plain, { host_keys = "ssh-future" })
-    t.match(unknown.msg, "can check none of these host keys: ssh%-future")
+    t.match(unknown.msg, "has none of these types of host keys: ssh%-future")
   end,
 
   ["thousands of commands over one session: no growth"] = function(t)
