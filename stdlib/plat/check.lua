@@ -5,6 +5,7 @@ local M = {}
 local UNITS = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400, w = 604800 }
 local SIZES = { B = 1, KB = 1e3, MB = 1e6, GB = 1e9, TB = 1e12 }
 local BINARY = { Ki = 1 << 10, Mi = 1 << 20, Gi = 1 << 30, Ti = 1 << 40 }
+local MAX_WORD = 80 -- whoever writes a longer one has not mistyped it
 
 --- Returns a duration in seconds: "90s", "5m", "1h30m", "250ms", or a number of seconds.
 ---@param v string|number
@@ -57,7 +58,7 @@ end
 
 --- Returns the number of edits (insert, delete, replace, swap) between two words, or `max` + 1.
 local function distance(a, b, max)
-  if math.abs(#a - #b) > max then
+  if math.abs(#a - #b) > max or #a > MAX_WORD then
     return max + 1
   end
   local before, prev = nil, {}

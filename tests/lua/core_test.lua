@@ -87,6 +87,8 @@ return {
     t.equal(check.suggest("executer", { "executors", "cluster" }), "executors")
     t.equal(check.suggest("drian", { "drain", "train" }), "drain")
     t.equal(check.suggest("xyzzy", { "drain" }), nil)
+    local long = ("a"):rep(20000) -- its distance to another would take minutes
+    t.equal(check.suggest(long .. "b", { long .. "c" }), nil)
   end,
   ["options are closed, typed, with defaults"] = function(t)
     local opts = check.options("x.y", {
