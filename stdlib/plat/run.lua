@@ -82,9 +82,10 @@ function M.new(opts)
     barriers = memory and memory.barriers or {}, -- points of no return that were passed
     touched = memory and memory.touched or {}, -- by key of a step: `seq` of its newest change
     seq = memory and memory.count or 0, -- orders changes and compensations
+    newest = memory and memory.newest or {}, -- the same, with the steps inside it
     undo_steps = memory and memory.undo_steps or {}, -- keys of those with a compensation
     passed_no_return = memory and memory.no_return,
-    undo = memory and memory.undo or {}, -- compensations, oldest first
+    undo = memory and memory.undo or require("plat.run.pending").new(), -- compensations
     undo_known = memory and memory.known or {},
     target = "localhost",
   }, Run)

@@ -105,7 +105,7 @@ function M.process(s, playbook, opts)
   return result
 end
 
---- Leaves behind what a kill after the first record of a type would: nothing reached the world.
+--- Leaves behind what a kill after the first record of a type would; the world forgets.
 function M.killed(s, playbook, kind)
   M.process(s, playbook)
   s.world = new_world()

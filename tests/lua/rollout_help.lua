@@ -69,7 +69,7 @@ end
 function M.change(step)
   local r = step.run
   r.seq = r.seq + 1
-  r.touched[step.key] = r.seq
+  memory.touch(r, step.key, r.seq)
   local key = step.key .. "|change|" .. r.seq
   r:record({ type = "intent", key = key, step = step.key, recovery = "repeatable", text = "it" })
   r:record({ type = "outcome", key = key, outcome = "done" })

@@ -96,7 +96,7 @@ return {
         not failure_known(records, k),
         ("c after record %d"):format(k)
       )
-      t.equal(again.undo, {}, "after record " .. k)
+      t.equal(#again.undo, 0, "after record " .. k)
       for _, record in ipairs(saw.records) do
         local undone = record.type == "undo_end" and record.status == "ok"
         t.ok(not undone or record.id:find("/restart c|"), "undone after record " .. k)
@@ -127,7 +127,8 @@ return {
     t.equal(again:rollout(failing(done, {})).done, { "a", "b", "c", "d" })
     t.equal(done, { "b", "d" }, "c was not undone")
     t.match(table.concat(saw.steps, "\n"), "/restart b %(attempt 2%)\n")
-    t.equal(#saw.records > 0 and again.undo, {})
+    t.ok(#saw.records > 0)
+    t.equal(#again.undo, 0)
   end,
   ["a failure that has nothing to undo is tried again beside what was undone"] = function(t)
     local r, seen = help.new()
@@ -196,7 +197,7 @@ return {
       local err = t.fails("failed", again.rollout, again, failing(done, {}))
       t.equal(err.msg, first.msg, "after record " .. k)
       t.equal(done, {}, "nothing is worked on")
-      t.equal(again.undo, {}, "after record " .. k)
+      t.equal(#again.undo, 0, "after record " .. k)
       local over = {}
       for i = 1, k do
         local record = seen.records[i]

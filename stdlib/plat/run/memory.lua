@@ -1,5 +1,7 @@
 --- What a journal remembers of a run, for the process that goes on with it. Pure.
 
+local list = require("plat.list")
+local pending = require("plat.run.pending")
 local step_key = require("plat.run.key")
 
 local M = {}
@@ -9,9 +11,11 @@ local M = {}
 ---@field kept table<string, table> by name: the records of type "keep"
 ---@field steps table<string, table> by key: { begun, status, value, error, rescued, title }
 ---@field changes table<string, table> by key: { intent, outcome }
----@field undo table[] compensations that are still to be done, oldest first
+---@field by_step table<string, table[]> the changes by key of their step, in order
+---@field undo plat.run.Pending compensations that are still to be done
 ---@field known table<string, boolean> ids of all compensations that were ever recorded
 ---@field touched table<string, integer> by key of a step: number of its newest change
+---@field newest table<string, integer> the same, with the steps inside it
 ---@field undo_steps table<string, boolean> keys of the steps that recorded a compensation
 ---@field barriers table<string, boolean> keys of the points of no return that were passed
 ---@field latest table<string, table<string, table>> newest record by type and name
@@ -50,14 +54,6 @@ function on.resume(m)
   m.ended = nil
 end
 
-local function drop(m, which)
-  local left = {}
-  for _, entry in ipairs(m.undo) do
-    left[#left + 1] = not which(entry) and entry or nil
-  end
-  m.undo = left
-end
-
 function on.step(m, r)
   local step = m.steps[r.key] or { key = r.key, title = r.title, order = r.n }
   m.steps[r.key] = step
@@ -65,12 +61,13 @@ function on.step(m, r)
   if step_key.is_undo(r.key) then
     return -- to put back what a failed step did is not to go on after it
   end
-  for _, failed in ipairs(m.failed) do
+  m.failed = list.where(m.failed, function(failed)
     local same = not failed.host or failed.host == r.host -- that other hosts go on says nothing
     if same and not step_key.is_inside(failed.key, r.key) and not m.undoing then
       failed.rescued = true -- the playbook caught the failure and went on
     end
-  end
+    return not failed.rescued
+  end)
 end
 
 function on.step_end(m, r)
@@ -79,9 +76,9 @@ function on.step_end(m, r)
   if r.status == "failed" then
     table.insert(m.failed, step)
   elseif step.keep and r.status ~= "cancelled" then -- its compensations fall with it
-    drop(m, function(entry)
-      return step_key.is_inside(entry.step, r.key)
-    end)
+    for _, entry in ipairs(m.undo:inside(r.key)) do
+      m.undo:remove(entry)
+    end
   end
 end
 
@@ -96,13 +93,13 @@ end
 
 function on.no_return(m, r)
   m.no_return, m.barriers[r.step] = r.step, true
-  m.undo = {}
+  m.undo = pending.new()
 end
 
 function on.undo(m, r)
   m.known[r.id], m.undo_steps[r.step] = true, true
   local entry = { id = r.id, step = r.step, name = r.name, args = r.args, seq = r.n }
-  table.insert(m.undo, entry)
+  m.undo:add(entry)
 end
 
 function on.undo_start(m, r)
@@ -110,10 +107,9 @@ function on.undo_start(m, r)
 end
 
 function on.undo_end(m, r)
-  if r.status ~= "failed" then
-    drop(m, function(entry)
-      return entry.id == r.id
-    end)
+  local entry = m.undo:find(r.id)
+  if entry and r.status ~= "failed" then
+    m.undo:remove(entry)
   end
 end
 
@@ -146,13 +142,29 @@ local function forget_failures(m)
   end
 end
 
+--- Notes a change of a step: the newest one, of it and of the steps around it.
+---@param of { touched: table, newest: table } a memory or a run
+---@param key string of the step
+---@param n integer
+function M.touch(of, key, n)
+  of.touched[key] = math.max(of.touched[key] or 0, n)
+  for at in step_key.outwards(key) do
+    of.newest[at] = math.max(of.newest[at] or 0, n)
+  end
+end
+
 local function count(m)
   m.performed = 0
-  for _, change in pairs(m.changes) do
+  local changes = list.sort_by(list.values(m.changes), function(change)
+    return change.intent.n
+  end)
+  for _, change in ipairs(changes) do
+    local step = change.intent.step
+    m.by_step[step] = m.by_step[step] or {}
+    table.insert(m.by_step[step], change)
     if M.word(change) ~= "failed" then
       m.performed = m.performed + 1
-      local step = change.intent.step
-      m.touched[step] = math.max(m.touched[step] or 0, change.intent.n)
+      M.touch(m, step, change.intent.n)
     end
   end
 end
@@ -165,9 +177,11 @@ function M.read(records)
     header = {},
     steps = {},
     changes = {},
-    undo = {},
+    by_step = {},
+    undo = pending.new(),
     undo_steps = {},
     touched = {},
+    newest = {},
     known = {},
     barriers = {},
     latest = {},
@@ -230,8 +244,8 @@ end
 ---@return integer
 function M.changes_of(m, key)
   local n = 0
-  for _, change in pairs(m.changes) do
-    n = n + (change.intent.step == key and M.word(change) ~= "failed" and 1 or 0)
+  for _, change in ipairs(m.by_step[key] or {}) do
+    n = n + (M.word(change) ~= "failed" and 1 or 0)
   end
   return n
 end
@@ -239,18 +253,9 @@ end
 --- Returns the changes of a step, steps inside it excluded, of which nobody knows what came.
 ---@param m plat.run.Memory
 ---@param key string of the step
----@return table[] changes { intent, outcome? }
+---@return table[] changes { intent, outcome? } in order
 function M.dangling(m, key)
-  local found = {}
-  for _, change in pairs(m.changes) do
-    if change.intent.step == key and M.is_dangling(change) then
-      found[#found + 1] = change
-    end
-  end
-  table.sort(found, function(a, b)
-    return a.intent.n < b.intent.n
-  end)
-  return found
+  return list.where(m.by_step[key] or {}, M.is_dangling)
 end
 
 return M

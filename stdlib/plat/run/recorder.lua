@@ -5,6 +5,7 @@ local change_data = require("plat.effect.change").data
 local fault = require("plat.fault")
 local json = require("plat.json")
 local memory = require("plat.run.memory")
+local pending = require("plat.run.pending")
 local settle = require("plat.env").lazy("plat.run.settle")
 local step_key = require("plat.run.key")
 local task = require("plat.task")
@@ -52,7 +53,7 @@ local function pass_no_return(run, step)
     if at.no_return and not run.barriers[at.key] then
       run.barriers[at.key] = true
       run:record({ type = "no_return", step = at.key })
-      run.undo, run.passed_no_return = {}, at.key
+      run.undo, run.passed_no_return = pending.new(), at.key
     end
     at = at.parent
   end
@@ -99,7 +100,7 @@ local function outcome(run, change, word, err, result, how)
     end
   else
     run.seq = run.seq + 1
-    run.touched[step.key] = run.seq
+    memory.touch(run, step.key, run.seq)
     if word == "unknown" then
       table.insert(run.unsettled, change)
     end

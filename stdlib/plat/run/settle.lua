@@ -2,6 +2,7 @@
 --- Settled by its recovery class, before anything else; where nobody can tell, by a person.
 
 local fault = require("plat.fault")
+local list = require("plat.list")
 local memory = require("plat.run.memory")
 local out = require("plat.out")
 local step_key = require("plat.run.key")
@@ -198,15 +199,9 @@ function M.close_run(run)
   end
   for _, step in ipairs(memory.open_steps(run.memory)) do
     if not run.entered[step.key] and not is_replaced(run, step.key) then
-      local changes = {}
-      for _, known in pairs(run.memory.changes) do
-        if known.intent.step == step.key then
-          changes[#changes + 1] = ("%s: %s"):format(
-            memory.word(known) or "unknown",
-            known.intent.text
-          )
-        end
-      end
+      local changes = list.map(run.memory.by_step[step.key] or {}, function(known)
+        return ("%s: %s"):format(memory.word(known) or "unknown", known.intent.text)
+      end)
       fault.raise("refused", { op = "resume" }, {
         msg = ("the step %q was begun before the interruption, and now nothing led to it"):format(
           step.key

@@ -163,9 +163,7 @@ local function enter(self, step, opts, fn)
   end
   record_end(self, step, status, ok and value or nil, err)
   if ok and opts.keep then
-    undo.drop(self, function(entry)
-      return step_key.is_inside(entry.step, step.key)
-    end, "kept")
+    undo.keep(self, step.key)
   end
   return err, value
 end

@@ -4,7 +4,6 @@
 local check = require("plat.check")
 local fault = require("plat.fault")
 local list = require("plat.list")
-local step_key = require("plat.run.key")
 local sys = require("prim.sys")
 
 local M = {}
@@ -54,56 +53,42 @@ function M.add(step, name, args)
   run:plain("undo " .. name, args)
   local entry = { id = id, step = step.key, name = name, args = args, seq = run.seq }
   run:record({ type = "undo", id = id, step = step.key, name = name, args = args })
-  table.insert(run.undo, entry)
+  run.undo:add(entry)
 end
 
-local function remove(run, entry)
-  for i = #run.undo, 1, -1 do
-    if run.undo[i] == entry then
-      table.remove(run.undo, i)
-    end
-  end
-end
-
---- Takes compensations out without performing them: their effect stays.
+--- Takes out the compensations of a step, and of those inside it, without performing them: their
+--- effect stays.
 ---@async
 ---@param run plat.Run
----@param which fun(entry: table): boolean
----@param status string the word for the journal: "kept"
-function M.drop(run, which, status)
-  for _, entry in ipairs(list.copy(run.undo)) do
-    if which(entry) then
-      run:record({ type = "undo_end", id = entry.id, status = status })
-      remove(run, entry)
-    end
+---@param key string
+function M.keep(run, key)
+  for _, entry in ipairs(run.undo:inside(key)) do
+    run:record({ type = "undo_end", id = entry.id, status = "kept" })
+    run.undo:remove(entry)
   end
 end
 
 --- Whether something was changed, in its step or inside it, since a compensation was recorded: a
 --- create that was refused because the object was there must not end in its delete.
 local function is_needed(run, entry)
-  for key, seq in pairs(run.touched) do
-    if step_key.is_inside(key, entry.step) and seq > entry.seq then
-      return true
-    end
-  end
-  return false
+  return (run.newest[entry.step] or 0) > entry.seq
 end
 
 --- Takes out a compensation that has nothing to put back.
 local function leave_out(run, entry)
   run:record({ type = "undo_end", id = entry.id, status = "ok", needed = false })
-  remove(run, entry)
+  run.undo:remove(entry)
 end
 
 --- Takes out the compensations that have nothing to put back.
 ---@async
 ---@param run plat.Run
 function M.prune(run)
-  for _, entry in ipairs(list.copy(run.undo)) do
-    if not is_needed(run, entry) then
-      leave_out(run, entry)
-    end
+  local idle = list.where(run.undo, function(entry)
+    return not is_needed(run, entry)
+  end)
+  for i = #idle, 1, -1 do
+    leave_out(run, idle[i])
   end
 end
 
@@ -121,7 +106,7 @@ local function perform(run, entry)
   if not ok then
     error(err, 0)
   end
-  remove(run, entry)
+  run.undo:remove(entry)
   run:sync()
 end
 

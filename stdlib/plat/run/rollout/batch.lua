@@ -143,7 +143,7 @@ local function undo_failed(self, batch)
   for name, failure in pairs(batch.failures) do
     local title = title_of(self, batch, self.title .. " " .. name, name)
     local key = step_key.join(batch.key, title)
-    if #undo.of(self.run, { key }) > 0 then
+    if #self.run.undo:inside(key) > 0 then
       keys[#keys + 1] = key
       failure.undone = true
     end

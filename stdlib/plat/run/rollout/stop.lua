@@ -1,6 +1,7 @@
 --- What happens when a batch of a rollout fails: who still runs is waited for, compensations as
 --- declared, and an error that says where everything stands.
 
+local engine = require("plat.run.undo")
 local fault = require("plat.fault")
 local list = require("plat.list")
 local report = require("plat.run.rollout.report")
@@ -119,7 +120,7 @@ function M.raise(self, batch, err)
   end
   local problem
   if self.opts.undo == "none" then
-    undo.keep(self.run, batch.key)
+    engine.keep(self.run, batch.key)
   end
   if err.kind ~= "cancelled" and not watch.expired() then
     if self.opts.undo == "batch" then
@@ -143,9 +144,10 @@ function M.settle(self, batch)
   if not stopped then
     return
   end
-  local left = list.where(self.run.undo, function(entry)
-    return list.contains(stopped.ids, entry.id)
-  end)
+  local left = {}
+  for _, id in ipairs(stopped.ids) do
+    left[#left + 1] = self.run.undo:find(id)
+  end
   if #left > 0 then
     self:say("the undo of %s goes on", batch.where)
     undo.perform(self.run, left)

@@ -1,9 +1,7 @@
 --- The compensations of a rollout's batches: kept, performed, and what is tried again after them.
 
 local list = require("plat.list")
-local step_key = require("plat.run.key")
 local task = require("plat.task")
-local undo = require("plat.run.undo")
 
 local M = {}
 
@@ -14,21 +12,15 @@ local WITHIN = 300 -- seconds the compensations of a batch may take, cancelled o
 ---@param keys string[] of steps
 ---@return table[] entries oldest first
 function M.of(run, keys)
+  local chosen = {}
+  for _, key in ipairs(keys) do
+    for _, entry in ipairs(run.undo:inside(key)) do
+      chosen[entry.id] = true
+    end
+  end
   return list.where(run.undo, function(entry)
-    return list.find(keys, function(key)
-      return step_key.is_inside(entry.step, key)
-    end) ~= nil
+    return chosen[entry.id] ~= nil
   end)
-end
-
---- Takes compensations out of the run without performing them: their effect stays.
----@async
----@param run plat.Run
----@param key string of the step that they belong to
-function M.keep(run, key)
-  undo.drop(run, function(entry)
-    return step_key.is_inside(entry.step, key)
-  end, "kept")
 end
 
 --- Returns why nothing is undone now, nil if it may be.
@@ -51,14 +43,9 @@ function M.perform(run, entries)
   if #entries == 0 then
     return
   end
-  local others = list.where(run.undo, function(entry)
-    return not list.contains(entries, entry)
-  end)
-  for i = 1, #run.undo do
-    run.undo[i] = others[i] or entries[i - #others]
-  end
+  local others = run.undo:move_to_end(entries)
   task.shield(run.playbook and run.playbook.undo_within or WITHIN, function()
-    run:undo_since(#others)
+    run:undo_since(others)
   end)
 end
 
