@@ -27,11 +27,15 @@ end
 --- Returns what a pattern consists of: STAR, ANY, a byte, or the function of a class.
 local function items_of(text, opts)
   local class = ("^%%[([!%s]?)(%%]?[^%%]]*)%%]()"):format(opts.caret and "^" or "")
+  local last = text:match("^.*()%]") or 0
   local items, at = {}, 1
   while at <= #text do
     local c = text:sub(at, at)
-    local sign, members, stop = text:match(class, at)
-    if c == "[" and stop and members ~= "" then
+    local sign, members, stop
+    if c == "[" and at < last then
+      sign, members, stop = text:match(class, at)
+    end
+    if stop and members ~= "" then
       items[#items + 1], at = member_of(members, sign ~= ""), stop
     elseif c == "\\" and opts.escapes and at < #text then
       items[#items + 1], at = text:sub(at + 1, at + 1), at + 2

@@ -26,47 +26,77 @@ function Reader:set(entry, key, value)
   end
 end
 
+--- Returns a text without the blanks at its ends; "^%s*(.-)%s*$" would take a square of time.
+local function trim(text)
+  return text:match("^%s*(.*%S)") or ""
+end
+
+--- Returns what stands in double quotes from `pos` on, and where they end.
+local function double_quoted(line, pos)
+  local parts, from = {}, pos + 1
+  while true do
+    local stop = line:find('[\\"]', from)
+    if not stop then
+      return nil
+    end
+    parts[#parts + 1] = line:sub(from, stop - 1)
+    if line:sub(stop, stop) == '"' then
+      return table.concat(parts), stop
+    end
+    local quoted = line:match('^[\\"]', stop + 1)
+    parts[#parts + 1] = quoted or "\\"
+    from = stop + (quoted and 2 or 1)
+  end
+end
+
+--- Returns the piece of a word that begins at `pos` and where it ends; nil and what is wrong.
+local function piece_at(line, pos)
+  local c = line:sub(pos, pos)
+  if c == "\\" then
+    if pos == #line then
+      return nil, "a backslash ends the line"
+    end
+    return line:sub(pos + 1, pos + 1), pos + 1
+  elseif c == "'" then
+    local stop = line:find("'", pos + 1, true)
+    if stop then
+      return line:sub(pos + 1, stop - 1), stop
+    end
+  elseif c == '"' then
+    local inner, stop = double_quoted(line, pos)
+    if inner then
+      return inner, stop
+    end
+  else
+    local plain = line:match("^[^%s#\\'\"]+", pos)
+    return plain, pos + #plain - 1
+  end
+  return nil, "a quote is not closed"
+end
+
 --- Splits a line into words as a POSIX shell does; "#" outside of quotes ends the line.
 ---@param line string
 ---@return string[]? words
 ---@return string? problem
 function M.words(line)
-  local words, word, pos = {}, nil, 1
+  local words, parts, pos = {}, {}, 1
   while pos <= #line do
     local c = line:sub(pos, pos)
-    local stop = pos
-    if c:find("%s") then
-      words[#words + 1], word = word, nil
-    elseif c == "#" then
+    if c == "#" then
       break
-    elseif c == "\\" then
-      stop = pos + 1
-      if stop > #line then
-        return nil, "a backslash ends the line"
-      end
-      word = (word or "") .. line:sub(stop, stop)
-    elseif c == "'" then
-      stop = line:find("'", pos + 1, true)
-      word = (word or "") .. line:sub(pos + 1, (stop or 0) - 1)
-    elseif c == '"' then
-      local inner, after = "", pos + 1
-      while after <= #line and line:sub(after, after) ~= '"' do
-        if line:find('^\\[\\"]', after) then
-          after = after + 1
-        end
-        inner, after = inner .. line:sub(after, after), after + 1
-      end
-      stop = after <= #line and after or nil
-      word = (word or "") .. inner
+    elseif c:find("%s") then
+      words[#words + 1] = parts[1] and table.concat(parts)
+      parts = {}
     else
-      word = (word or "") .. c
+      local piece, stop = piece_at(line, pos)
+      if not piece then
+        return nil, stop
+      end
+      parts[#parts + 1], pos = piece, stop
     end
-    if not stop then
-      return nil, "a quote is not closed"
-    end
-    pos = stop + 1
+    pos = pos + 1
   end
-  words[#words + 1] = word
+  words[#words + 1] = parts[1] and table.concat(parts)
   return words
 end
 
@@ -104,11 +134,11 @@ function add_line.hosts(self, line)
 end
 
 function add_line.vars(self, line)
-  local key, value = line:match("^([^=]-)%s*=%s*(.-)%s*$")
+  local key, value = line:match("^([^=]*)=(.*)$")
   if not key then
     self:fail(('expected KEY=VALUE, got "%s"'):format(line))
   end
-  self:set(self.tree:group(self.group), key, value)
+  self:set(self.tree:group(self.group), trim(key), trim(value))
 end
 
 function Reader:adopt(parent, name, number)
@@ -180,7 +210,7 @@ function M.read(tree, file)
     if not utf8.len(line) then
       self:fail("the line is not UTF-8")
     end
-    line = line:match("^%s*(.-)%s*$")
+    line = trim(line)
     local section, rest = line:match("^%[([^%]%s]+)%]%s*(.*)$")
     local name, kind = (section or ""):match("^([^:]+):?([%w_]*)$")
     if line ~= "" and not line:find("^[#;]") then

@@ -18,18 +18,21 @@ end
 
 --- Splits at every colon that is not in brackets.
 local function split_colons(pattern)
-  local words, word, pos = {}, "", 1
+  local words, from, pos = {}, 1, 1
+  local closing = 0 -- where the next "]" stands, nil without one
   while pos <= #pattern do
     local c = pattern:sub(pos, pos)
-    local bracket = c == "[" and pattern:match("^%[[^%]]*%]", pos)
-    if bracket or not c:find("[%s:%[%]]") then
-      word = word .. (bracket or c)
-    else
-      words[#words + 1], word = word, ""
+    if c == "[" and closing and closing < pos then
+      closing = pattern:find("]", pos, true)
     end
-    pos = pos + #(bracket or c)
+    if c == "[" and closing then
+      pos = closing
+    elseif c:find("[%s:%[%]]") then
+      words[#words + 1], from = pattern:sub(from, pos - 1), pos + 1
+    end
+    pos = pos + 1
   end
-  words[#words + 1] = word
+  words[#words + 1] = pattern:sub(from)
   return words
 end
 

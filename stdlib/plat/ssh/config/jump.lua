@@ -111,7 +111,7 @@ end
 ---@return plat.ssh.Hop[]?
 ---@return string? bad
 function M.parse(text)
-  text = text:gsub("#.*$", ""):gsub("%s+$", "")
+  text = text:match("^[^#]*"):match("^.*%S") or ""
   local hops = {}
   if text:lower() == "none" then
     return hops

@@ -36,7 +36,7 @@ end
 ---@return string? rest "" where nothing follows
 function M.keyword(line)
   line = line:match("^[^\0]*")
-  line = line:sub(1, 1) .. line:sub(2):gsub("[ \t\r\n\f]+$", "")
+  line = line:sub(1, 1) .. (line:sub(2):match("^.*[^ \t\r\n\f]") or "")
   local word, rest = M.cut(line)
   if word == "" and rest then
     word, rest = M.cut(rest)
