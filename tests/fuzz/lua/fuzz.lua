@@ -25,7 +25,7 @@ local SECONDS = tonumber(sys.getenv("FUZZ_SECONDS"))
 local SEED = tonumber(sys.getenv("FUZZ_SEED") or 1)
 local COUNT = 1500 -- without FUZZ_SECONDS
 local MEMORY = 256 * 1024 -- KiB more than before, with what is garbage by now
-local CHECKED = 200 -- inputs between two looks at the collector
+local CHECKED = 50 -- inputs between two looks at the collector
 local SHRINK = 400
 
 --- The time that one input may take: a second, and more where everything is slow (sanitizers).

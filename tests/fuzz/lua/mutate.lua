@@ -136,7 +136,7 @@ end
 function STEPS.many(draw, text, how) -- depth, and what is quadratic
   local at, count = draw:n(#text + 1), draw:one({ 3, 20, 60, 250 })
   if draw:once_in(12) then
-    count = draw:one({ 2000, 12000 })
+    count = draw:one({ 2000, 40000 })
   end
   local piece = token(draw, how):rep(count)
   return text:sub(1, at - 1) .. piece:sub(1, MAX) .. text:sub(at)
