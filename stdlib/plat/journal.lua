@@ -61,7 +61,10 @@ function M.new(header, opts)
 end
 
 local function hold(self)
-  local lock, err = state.lock(self.dir .. "/lock", ("pid %d"):format(sys.pid()))
+  local text = ("pid %d"):format(sys.pid())
+  local lock, err = state.lock_past_glances(self.dir .. "/lock", text, function(held)
+    return math.tointeger(tonumber(held:match("^pid (%d+)$")))
+  end)
   if lock then
     self.lock = lock
     return

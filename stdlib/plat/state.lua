@@ -7,6 +7,9 @@ local sys = require("prim.sys")
 
 local M = {}
 
+local GLANCES = 10 -- tries while nobody who lives holds a lock: somebody only looks at it
+local GLANCE = 0.02 -- seconds between them
+
 local function set(name)
   local v = sys.getenv(name)
   return v and v ~= "" and v or nil
@@ -100,11 +103,37 @@ end
 
 --- Takes a lock file of ours without waiting.
 ---@param path string
----@param text string what to tell others: who holds it
+---@param text? string what to tell others: who holds it
 ---@return table? lock `:close()`
 ---@return table? err kind "refused" when somebody holds it
 function M.lock(path, text)
   return fs.lock(path, { text = text })
+end
+
+--- Returns whether a process lives. Where there is no /proc, it is believed to.
+---@param pid? integer
+---@return boolean
+function M.lives(pid)
+  return math.type(pid) == "integer"
+    and (fs.stat(("/proc/%d"):format(pid)) ~= nil or not fs.stat("/proc/self"))
+end
+
+--- Takes a lock file as `lock` does. Who asks whether it is held has it for an instant: while the
+--- holder that it names is no living process, it is tried again for a moment.
+---@async
+---@param path string
+---@param text string
+---@param holder fun(text: string): integer? returns the process that a file's text names
+---@return table? lock
+---@return table? err
+function M.lock_past_glances(path, text, holder)
+  for i = 0, GLANCES do
+    local lock, err = M.lock(path, text)
+    if lock or not err.held or i == GLANCES or M.lives(holder(err.held)) then
+      return lock, err
+    end
+    require("plat.task").sleep(GLANCE)
+  end
 end
 
 return M

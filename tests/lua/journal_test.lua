@@ -3,6 +3,7 @@ local files = require("plat.journal.files")
 local fs = require("prim.fs")
 local journal = require("plat.journal")
 local json = require("plat.json")
+local state = require("plat.state")
 local task = require("plat.task")
 
 --- Calls a function with a journal in a folder of its own.
@@ -124,6 +125,37 @@ return {
       t.equal(err.exit, 75)
       j:close()
       t.equal(files.running(j.id), false)
+    end)
+  end,
+  ["who only looks whether a run is executed does not get in the way of a resume"] = function(t)
+    with_journal(t, function(j)
+      j:append({ type = "keep", name = "a", value = 1 })
+      j:close()
+      for _, text in ipairs({ "", "pid 4194305", "platrun runs prune" }) do -- no process has it
+        local glance = state.lock(j.dir .. "/lock", text)
+        local again
+        task.group(function(group)
+          group:spawn(function()
+            again = journal.open(j.id)
+          end)
+          task.sleep(0.01)
+          t.equal(again, nil)
+          glance:close()
+        end)
+        t.equal(#again.records, 2)
+        again:close()
+      end
+    end)
+  end,
+  ["a lock of nobody who lives is no reason to wait for ever"] = function(t)
+    with_journal(t, function(j)
+      j:append({ type = "keep", name = "a", value = 1 })
+      j:close()
+      local lock <close> = state.lock(j.dir .. "/lock", "somebody")
+      t.ok(lock)
+      local err = t.fails("refused", journal.open, j.id)
+      t.equal(err.exit, 75)
+      t.match(err.msg, "is being executed by somebody")
     end)
   end,
   ["what becomes ready at once shares a sync"] = function(t)

@@ -17,8 +17,6 @@ local time = require("plat.time")
 local M = {}
 
 local POLL = 0.2 -- seconds between two tries
-local GLANCES = 5 -- tries while the holder named in the file is dead: somebody only looks at it
-local GLANCE = 0.02
 
 ---@class plat.lock.File
 ---@field kind "file"
@@ -51,12 +49,6 @@ local function told(path)
   return type(value) == "table" and value or {}
 end
 
---- Whether a process lives. Where there is no /proc, it is believed to.
-local function lives(pid)
-  return math.type(pid) == "integer"
-    and (fs.stat(("/proc/%d"):format(pid)) ~= nil or not fs.stat("/proc/self"))
-end
-
 local function text_of(self, me)
   return json.encode({
     name = self.lock,
@@ -71,25 +63,17 @@ local function text_of(self, me)
 end
 
 local function try_once(self, me)
-  local glances = 0
-  while true do
-    local lock, err = state.lock(self.path, text_of(self, me))
-    if lock then
-      return lock
-    elseif err.kind ~= "refused" then
-      fault.raise_err({ op = "run:lock", object = self.path }, err)
-    end
-    local who = told(self.path)
-    glances = glances + 1
-    if lives(who.pid) or glances > GLANCES then
-      return nil, who
-    end
-    task.sleep(GLANCE)
+  local lock, err = state.lock_past_glances(self.path, text_of(self, me), function()
+    return told(self.path).pid -- the error has the beginning of the text only
+  end)
+  if not lock and err.kind ~= "refused" then
+    fault.raise_err({ op = "run:lock", object = self.path }, err)
   end
+  return lock, not lock and told(self.path) or nil
 end
 
 local function refuse(self, who)
-  local live = lives(who.pid)
+  local live = state.lives(who.pid)
   fault.raise("refused", { op = "run:lock", object = self.lock }, {
     msg = ("held on this machine by %s"):format(terms.holder(who, time.now())),
     hint = live and ("wait for it (--lock-timeout 10m), or end it: kill %d"):format(who.pid)
