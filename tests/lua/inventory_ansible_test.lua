@@ -360,6 +360,15 @@ return {
     t.equal(load_text(t, "a x='\\ud800'\n"):names(), { "a" }) -- half a character: no literal
   end,
 
+  ["ranges of any digits, empty names, keys that JSON does not know"] = function(t)
+    for _, range in ipairs({ "[:99999999999999999999]", "[1:2:99999999999999999999]" }) do
+      t.fails("hosts:1: .*at most 15 digits", load_text, t, "a" .. range .. "\n")
+    end
+    t.fails("hosts.yml:2: a host needs a name", load_text, t, "g:\n hosts: {'': }\n", "hosts.yml")
+    local inv = load_text(t, "a x=\"{'k\\x00': 1}\"\n")
+    t.fails("parse", inv.list, inv)
+  end,
+
   ["mistakes in INI carry file and line"] = function(t)
     for text, want in pairs({
       ["[a:children]\nb\n"] = "hosts:2: [a:children]: there is no group [b]",

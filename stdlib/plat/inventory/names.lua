@@ -3,6 +3,7 @@ local M = {}
 
 local MAX_RANGE = 10000 -- hosts one line may stand for
 local LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+local MAX_DIGITS = 15 -- of a number in a range
 local WORD = "[%w_\128-\255]"
 
 local function number_range(first, last, step)
@@ -32,6 +33,9 @@ end
 
 local function items_of(inner)
   local first, last, step = inner:match("^(%w*):(%w+):?(%d*)$")
+  if first and math.max(#first, #last, #step) > MAX_DIGITS then
+    return nil, ('"[%s]": numbers have at most %d digits'):format(inner:sub(1, 60), MAX_DIGITS)
+  end
   first, step = first == "" and "0" or first, math.tointeger(step ~= "" and step or 1)
   local items, problem
   if first and step > 0 and first:find("^%d+$") and last:find("^%d+$") then
@@ -138,6 +142,9 @@ end
 ---@return string[]? names
 ---@return integer|string|nil port or what is wrong
 function M.hosts(text)
+  if text == "" then
+    return nil, "a host needs a name"
+  end
   local host, port = M.address(text)
   local names, problem = M.expand(host or text)
   if not names then

@@ -67,6 +67,9 @@ function M.to_json(data)
   end
   local out = setmetatable({}, getmetatable(data))
   for key, item in next, data do
+    if type(key) == "string" and key:find("\0", 1, true) then
+      fault.raise("parse", { op = "inventory" }, { msg = ("%q is no key in JSON"):format(key) })
+    end
     out[key] = M.to_json(item)
   end
   return out

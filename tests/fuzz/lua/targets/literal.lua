@@ -97,8 +97,9 @@ return {
     "'''a'b''' # c",
   },
   check = function(text, draw)
-    local found = require("plat.inventory.value").to_json(literal.read(text))
-    if utf8.len(text) then
+    local to_json = require("plat.inventory.value").to_json
+    local found = fuzz.try({ parse = true }, to_json, literal.read(text))
+    if found and utf8.len(text) then
       json.encode(found)
     end
     ini.words(text)
