@@ -5,16 +5,31 @@ local check = require("plat.check")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
 local list = require("plat.list")
-local ssh = require("plat.env").lazy("plat.ssh")
+local perform = require("plat.host.command").perform
+local sys = require("prim.sys")
 
 local M = {}
+
+local verbs = {}
+for _, module in ipairs(sys.modules()) do
+  verbs[module:match("^plat%.host%.verb%.([%w_]+)$") or 0] = true
+end
 
 ---@class plat.Host
 ---@field name string
 ---@field address string
 ---@field vars table the inventory's variables
 local Host = { __name = "plat.Host" }
-Host.__index = Host
+
+--- The methods stand here or, one a file, in plat.host.verb.
+function Host.__index(_, name)
+  local method = rawget(Host, name)
+  if method == nil and verbs[name] then
+    method = require("plat.host.verb." .. name)
+    Host[name] = method
+  end
+  return method
+end
 
 local COMMON = {
   stdin = { type = "sendable", help = "sent, then closed; default: nothing" },
@@ -67,19 +82,10 @@ function M.quote(argv)
   )
 end
 
-local function is_local(self)
+--- Returns whether the host is this machine.
+---@return boolean
+function Host:is_local()
   return self.vars.ansible_connection == "local"
-end
-
---- Performs a command line where the host is.
-local function perform(self, command, opts)
-  local sent = { stdin = opts.stdin, timeout = opts.timeout, max_output = opts.max_output }
-  if is_local(self) then
-    local req = { argv = { "sh", "-c", command }, opts = sent, target = "host " .. self.name }
-    req.op, req.read = "host.run", "its caller has passed the door"
-    return effect.proc(req)
-  end
-  return ssh.exec(self, command, sent)
 end
 
 local function words_of(op, argv)
