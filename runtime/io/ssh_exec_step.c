@@ -180,6 +180,9 @@ static void take_status(struct plat_ssh_exec *e)
 
     e->status.code = libssh2_channel_get_exit_status(e->channel);
     libssh2_channel_get_exit_signal(e->channel, &name, &len, NULL, NULL, NULL, NULL);
+    if (!name && !e->told && !e->cut)
+        plat_err_set(&e->err, PLAT_ERR_CONNECT, 0, OP,
+                     "the server closed the channel and told no exit status");
     if (!name)
         return;
     if (len >= sizeof(e->status.signal))

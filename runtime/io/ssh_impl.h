@@ -124,14 +124,16 @@ struct plat_ssh_exec {
     size_t input_len;
     struct plat_buf out[2];
     struct plat_ssh_status status;
-    int refusals;  /* of its channel */
-    bool sent;     /* the server may have begun */
-    bool stream;   /* output is taken in pieces */
-    bool leash;    /* the end of input is not sent */
-    bool pty;      /* a terminal is still to be asked for */
-    bool eof_sent; /* the end of input */
-    bool cut;      /* nobody wants its output */
-    bool orphan;   /* the owner has given it up */
+    uint32_t number; /* of its channel, here */
+    int refusals;    /* of its channel */
+    bool told;       /* the server has told the exit status */
+    bool sent;       /* the server may have begun */
+    bool stream;     /* output is taken in pieces */
+    bool leash;      /* the end of input is not sent */
+    bool pty;        /* a terminal is still to be asked for */
+    bool eof_sent;   /* the end of input */
+    bool cut;        /* nobody wants its output */
+    bool orphan;     /* the owner has given it up */
 };
 
 /* ssh.c */
@@ -182,6 +184,9 @@ void ssh_said_hook(struct plat_ssh *s);
 void ssh_said_questions(const char *name, int name_len, const char *instruction,
                         int instruction_len, int n, const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompts,
                         LIBSSH2_USERAUTH_KBDINT_RESPONSE *responses, void **abstract);
+
+/* ssh_status.c */
+void ssh_status_on_free(struct plat_ssh *s, unsigned char *p); /* memory of the library */
 
 /* ssh_exec.c */
 void ssh_exec_end(struct plat_ssh_exec *e); /* the channel is closed, or there is none */

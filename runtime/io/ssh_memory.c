@@ -30,6 +30,7 @@ static void on_free(void *p, void **abstract)
     if (p && p == s->lib_methods)
         s->lib_methods = NULL;
     ssh_cert_on_free(&s->login, p);
+    ssh_status_on_free(s, p);
     free(p);
 }
 
