@@ -1,10 +1,10 @@
 /*
  * Whether the server has told how a command ended.
  *
- * libssh2 calls the status of a channel 0 until the server tells it, also when the server closes the
- * channel without a word.  That would be taken for success.  The library's messages pass by here
- * when it frees them: the one that opens a channel has our number of it, and the one with the status
- * has the same.  What a command prints cannot look like one: those messages begin with 94 or 95.
+ * libssh2 calls the status of a channel 0 until the server tells it, also when the server closes
+ * the channel without a word.  That would be taken for success.  The library's messages pass by
+ * here when it frees them: the one that opens a channel has our number of it, and the one with the
+ * status has the same.  What a command prints cannot look like one: it comes behind a 94 or 95.
  */
 #include <malloc.h>
 #include <stdint.h>

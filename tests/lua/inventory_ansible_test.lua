@@ -138,21 +138,6 @@ return {
     end
   end,
 
-  ["a pattern that matches in many ways costs little; an index may be any number"] = function(t)
-    local long = ("a"):rep(200)
-    local inv = load_text(t, long .. "b\n[web]\nweb[1:3]\n")
-    t.equal(inv:names(("a*"):rep(150) .. "b"), { long .. "b" })
-    t.fails("usage", inv.names, inv, ("a*"):rep(150) .. "c")
-    t.equal(inv:names("[v-x]eb[!13-9]"), { "web2" })
-    for _, digits in ipairs({ "9", "2147483648", "9223372036854775807", ("9"):rep(30) }) do
-      t.equal(inv:names(("web[%s:]"):format(digits)), {})
-      t.equal(inv:names(("web[1:%s]"):format(digits)), { "web2", "web3" })
-      for _, sign in ipairs({ "", "-" }) do
-        t.fails("usage", inv.names, inv, ("web[%s%s]"):format(sign, digits))
-      end
-    end
-  end,
-
   ["a limit"] = function(t)
     local dir = t.tmp()
     put(dir .. "/hosts", FLAT)
@@ -353,20 +338,6 @@ return {
     end)
     t.equal(inventory.sandbox({ inventory = { mark } }).path, "built in")
     t.ok(not fs.stat(dir .. "/ran"))
-  end,
-
-  ["INI that is not UTF-8 is refused with its line"] = function(t)
-    t.fails("hosts:2: the line is not UTF%-8", load_text, t, "a\nb x=\xe9\n")
-    t.equal(load_text(t, "a x='\\ud800'\n"):names(), { "a" }) -- half a character: no literal
-  end,
-
-  ["ranges of any digits, empty names, keys that JSON does not know"] = function(t)
-    for _, range in ipairs({ "[:99999999999999999999]", "[1:2:99999999999999999999]" }) do
-      t.fails("hosts:1: .*at most 15 digits", load_text, t, "a" .. range .. "\n")
-    end
-    t.fails("hosts.yml:2: a host needs a name", load_text, t, "g:\n hosts: {'': }\n", "hosts.yml")
-    local inv = load_text(t, "a x=\"{'k\\x00': 1}\"\n")
-    t.fails("parse", inv.list, inv)
   end,
 
   ["mistakes in INI carry file and line"] = function(t)

@@ -1,0 +1,40 @@
+--- What tests/fuzz/lua found in inventories: patterns and numbers without end, what is no text.
+local fs = require("prim.fs")
+local inventory = require("plat.inventory")
+
+local function load_text(t, text, name)
+  local path = t.tmp() .. "/" .. (name or "hosts")
+  assert(fs.write(path, text, { mode = 420 }))
+  return inventory.load(path)
+end
+
+return {
+  ["a pattern that matches in many ways costs little; an index may be any number"] = function(t)
+    local long = ("a"):rep(200)
+    local inv = load_text(t, long .. "b\n[web]\nweb[1:3]\n")
+    t.equal(inv:names(("a*"):rep(150) .. "b"), { long .. "b" })
+    t.fails("usage", inv.names, inv, ("a*"):rep(150) .. "c")
+    t.equal(inv:names("[v-x]eb[!13-9]"), { "web2" })
+    for _, digits in ipairs({ "9", "2147483648", "9223372036854775807", ("9"):rep(30) }) do
+      t.equal(inv:names(("web[%s:]"):format(digits)), {})
+      t.equal(inv:names(("web[1:%s]"):format(digits)), { "web2", "web3" })
+      for _, sign in ipairs({ "", "-" }) do
+        t.fails("usage", inv.names, inv, ("web[%s%s]"):format(sign, digits))
+      end
+    end
+  end,
+
+  ["INI that is not UTF-8 is refused with its line"] = function(t)
+    t.fails("hosts:2: the line is not UTF%-8", load_text, t, "a\nb x=\xe9\n")
+    t.equal(load_text(t, "a x='\\ud800'\n"):names(), { "a" }) -- half a character: no literal
+  end,
+
+  ["ranges of any digits, empty names, keys that JSON does not know"] = function(t)
+    for _, range in ipairs({ "[:99999999999999999999]", "[1:2:99999999999999999999]" }) do
+      t.fails("hosts:1: .*at most 15 digits", load_text, t, "a" .. range .. "\n")
+    end
+    t.fails("hosts.yml:2: a host needs a name", load_text, t, "g:\n hosts: {'': }\n", "hosts.yml")
+    local inv = load_text(t, "a x=\"{'k\\x00': 1}\"\n")
+    t.fails("parse", inv.list, inv)
+  end,
+}
