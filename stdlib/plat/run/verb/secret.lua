@@ -1,7 +1,6 @@
 --- `run:secret(ref)`: a value that can be used and not be seen, read once a run.
 
 local check = require("plat.check")
-local fault = require("plat.fault")
 local once = require("plat.task.once")
 local resolve = require("plat.secret.resolve")
 
