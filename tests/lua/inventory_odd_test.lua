@@ -29,6 +29,14 @@ return {
     t.equal(load_text(t, "a x='\\ud800'\n"):names(), { "a" }) -- half a character: no literal
   end,
 
+  ["zero bytes: INI is refused with its line, YAML when its keys are listed"] = function(t)
+    t.fails("hosts:2: the line contains a zero byte", load_text, t, "[g:vars]\n\0=\n")
+    local inv = load_text(t, "g:\n hosts: {a: {}}\n vars: {\"\\0\": 1}\n", "hosts.yml")
+    t.fails("parse", inv.list, inv)
+    inv = load_text(t, "g:\n hosts: {a: {\"x\\0\": 1}}\n", "hosts.yml")
+    t.fails("parse", inv.list, inv)
+  end,
+
   ["ranges of any digits, empty names, keys that JSON does not know"] = function(t)
     for _, range in ipairs({ "[:99999999999999999999]", "[1:2:99999999999999999999]" }) do
       t.fails("hosts:1: .*at most 15 digits", load_text, t, "a" .. range .. "\n")

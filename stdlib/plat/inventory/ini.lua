@@ -209,6 +209,8 @@ function M.read(tree, file)
     self.number = self.number + 1
     if not utf8.len(line) then
       self:fail("the line is not UTF-8")
+    elseif line:find("\0", 1, true) then
+      self:fail("the line contains a zero byte")
     end
     line = trim(line)
     local section, rest = line:match("^%[([^%]%s]+)%]%s*(.*)$")

@@ -26,7 +26,7 @@ local function shown(vars)
   local out = {}
   for name, item in next, vars do
     if not INTERNAL[name] then
-      out[name] = value.to_json(item)
+      out[value.json_key(name)] = value.to_json(item)
     end
   end
   return out

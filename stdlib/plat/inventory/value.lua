@@ -52,6 +52,16 @@ local function unsafe_json(data)
   return out
 end
 
+--- Returns a key, or raises kind "parse" if JSON cannot say it.
+---@param key any
+---@return any
+function M.json_key(key)
+  if type(key) == "string" and key:find("\0", 1, true) then
+    fault.raise("parse", { op = "inventory" }, { msg = ("%q is no key in JSON"):format(key) })
+  end
+  return key
+end
+
 --- Returns a value as `ansible-inventory` prints it: nothing is decrypted.
 ---@param data any
 ---@return any
@@ -67,10 +77,7 @@ function M.to_json(data)
   end
   local out = setmetatable({}, getmetatable(data))
   for key, item in next, data do
-    if type(key) == "string" and key:find("\0", 1, true) then
-      fault.raise("parse", { op = "inventory" }, { msg = ("%q is no key in JSON"):format(key) })
-    end
-    out[key] = M.to_json(item)
+    out[M.json_key(key)] = M.to_json(item)
   end
   return out
 end

@@ -57,7 +57,7 @@ local function write(tree)
       entry.children[child] = {}
     end
     for key, item in next, group.vars do
-      entry.vars[key] = value.to_json(item)
+      entry.vars[value.json_key(key)] = value.to_json(item)
     end
     out[name] = entry
   end
