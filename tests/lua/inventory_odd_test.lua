@@ -31,9 +31,9 @@ return {
 
   ["zero bytes: INI is refused with its line, YAML when its keys are listed"] = function(t)
     t.fails("hosts:2: the line contains a zero byte", load_text, t, "[g:vars]\n\0=\n")
-    local inv = load_text(t, "g:\n hosts: {a: {}}\n vars: {\"\\0\": 1}\n", "hosts.yml")
+    local inv = load_text(t, 'g:\n hosts: {a: {}}\n vars: {"\\0": 1}\n', "hosts.yml")
     t.fails("parse", inv.list, inv)
-    inv = load_text(t, "g:\n hosts: {a: {\"x\\0\": 1}}\n", "hosts.yml")
+    inv = load_text(t, 'g:\n hosts: {a: {"x\\0": 1}}\n', "hosts.yml")
     t.fails("parse", inv.list, inv)
   end,
 
