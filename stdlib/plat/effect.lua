@@ -356,27 +356,32 @@ function M.proc(req)
   return pass_change(req, run)
 end
 
---- Asks or changes something of a host: `perform` does it, over a connection of the caller.
+--- Asks or changes something of a host: `perform` does it, over a connection of the caller. `call`
+--- is plain data that says what is asked: a simulated world answers it, and nothing is performed.
+---
+---   { verb = "command", text = what the caller asked, argv = its words or nil, stdin =, become = }
+---   { verb = "put" | "get" | "stat" | "list" | "remove" | "rename" | "mkdir" | "tail", path =, ... }
+---   { verb = "reboot" | "boot_id" }
 ---@async
 ---@param req { target: string, op: string, object: string?, read: string?, change: table?,
----  housekeeping: string?, perform: fun(change: plat.Change?): any }
+---  housekeeping: string?, call: table, here: boolean?, perform: fun(change: plat.Change?): any }
+---  here: the host is this machine
 ---@return any
 function M.remote(req)
-  if state.world then
-    fault.raise("refused", wire.about(req), {
-      msg = req.target .. " is not part of the sandbox",
-      hint = "choose a real inventory with -i, or leave this out of the sandbox",
-    })
-  elseif req.read then
-    return req.perform()
+  local function ask(change)
+    return wire.ask_host(state, req, change)
+  end
+  wire.refuse_foreign(state, req)
+  if req.read then
+    return ask()
   elseif req.housekeeping then
     if not env.is_stdlib(2) then
       error("only the standard library may call a command housekeeping", 2)
     end
     refuse_in_plan(req)
-    return task.finish(GRACE, req.perform)
+    return task.finish(GRACE, ask)
   end
-  return pass_change(req, req.perform)
+  return pass_change(req, ask)
 end
 
 --- Writes local files: `perform` does it with the primitives it is given.

@@ -109,12 +109,25 @@ local function judge(self, op, command, out, opts)
   })
 end
 
-local function look(self, op, command, opts)
+--- Returns what is asked, as data: a simulated world answers it.
+local function call_of(command, argv, opts)
+  return {
+    verb = "command",
+    text = command,
+    argv = argv,
+    stdin = opts.stdin,
+    timeout = opts.timeout,
+  }
+end
+
+local function look(self, op, command, argv, opts)
   local out = effect.remote({
     target = "host " .. self.name,
     op = op,
     object = command,
     read = "the caller says that it changes nothing",
+    call = call_of(command, argv, opts),
+    here = self:is_local(),
     perform = function()
       return perform(self, command, opts)
     end,
@@ -133,6 +146,8 @@ local function witness(self, opts)
         op = "host.read",
         object = command,
         read = "it only looks",
+        call = call_of(command, words, { timeout = opts.timeout }),
+        here = self:is_local(),
         perform = function()
           return perform(self, command, opts)
         end,
@@ -140,7 +155,7 @@ local function witness(self, opts)
     end
 end
 
-local function change(self, op, command, opts)
+local function change(self, op, command, argv, opts)
   local ran = witness(self, opts)
   if ran and ran() then
     return { code = 0, stdout = "", stderr = "", skipped = true }
@@ -160,6 +175,8 @@ local function change(self, op, command, opts)
       planned = opts.planned,
       veiled = true,
     },
+    call = call_of(command, argv, opts),
+    here = self:is_local(),
     perform = function()
       return perform(self, command, opts)
     end,
@@ -173,7 +190,7 @@ end
 ---@param opts? table stdin, timeout, max_output, ok
 ---@return plat.proc.Output
 function Host:read(argv, opts)
-  return look(self, "host.read", words_of("host:read", argv), READ(opts))
+  return look(self, "host.read", words_of("host:read", argv), argv, READ(opts))
 end
 
 --- Runs a command as a change: planned, recorded, inside a step. With `creates` or `unless` only
@@ -183,7 +200,7 @@ end
 ---@param opts? table as `read`, and text, recovery, creates, unless, planned
 ---@return plat.proc.Output
 function Host:run(argv, opts)
-  return change(self, "host.run", words_of("host:run", argv), RUN(opts))
+  return change(self, "host.run", words_of("host:run", argv), argv, RUN(opts))
 end
 
 --- Runs a text by the login shell, as a change.
@@ -192,7 +209,7 @@ end
 ---@param opts? table as `run`
 ---@return plat.proc.Output
 function Host:sh(text, opts)
-  return change(self, "host.sh", text, RUN(opts))
+  return change(self, "host.sh", text, nil, RUN(opts))
 end
 
 return M

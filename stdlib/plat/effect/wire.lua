@@ -112,6 +112,64 @@ local function ask_world(door, req)
   return resp
 end
 
+-- ---- hosts ----
+
+local function foreign(req, why)
+  local name = req.target:match("^host (.*)$") or req.target
+  fault.raise("refused", M.about(req), {
+    msg = ("%s is not part of the sandbox%s"):format(req.target, why and ": " .. why or ""),
+    hint = ("name it in the world of the test: hosts = { [%q] = {} }, or in the inventory of "):format(
+      name
+    ) .. "the sandbox; or choose a real inventory with -i",
+  })
+end
+
+--- Whether a host is this machine and a test's world says that this machine is part of it.
+local function is_here(world, req)
+  return req.here and world.has_localhost
+end
+
+--- Refuses what is asked of a host that the simulated world says it does not have: plans too.
+---@param door table the door's state: `{ mode, world }`
+---@param req table
+function M.refuse_foreign(door, req)
+  local world = door.world
+  if not world or is_here(world, req) then
+    return
+  elseif not world.remote then
+    foreign(req)
+  elseif world.owns and not world:owns(req.target) then
+    foreign(req)
+  end
+end
+
+--- Asks a host, or the simulated world in its place.
+---@async
+---@param door table the door's state: `{ mode, world }`
+---@param req table of effect.remote
+---@param change? plat.Change
+---@return any
+function M.ask_host(door, req, change)
+  local world = door.world
+  if not world then
+    return req.perform(change)
+  end
+  local answer, why
+  if world.remote then
+    local call = list.copy(req.call)
+    call.stdin, call.content = reveal(call.stdin), reveal(call.content)
+    answer, why = world:remote(req.target, call, req.read ~= nil)
+  end
+  if answer == nil and is_here(world, req) then
+    return req.perform(change)
+  elseif answer == nil then
+    foreign(req, why)
+  end
+  return answer
+end
+
+-- ---- the wire ----
+
 local function header_list(headers)
   local lines = {}
   for name, value in pairs(headers or {}) do

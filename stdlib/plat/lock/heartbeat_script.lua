@@ -1,5 +1,6 @@
 --- What the lock of plat.lock.heartbeat asks of a host: one line for a POSIX shell, busybox's too.
 
+local command = require("plat.host.command")
 local effect = require("plat.effect")
 local hash = require("prim.hash")
 local host = require("plat.host")
@@ -69,20 +70,29 @@ end
 ---@return prim.ssh.Output
 function M.perform(where, argv, opts)
   local sent = { stdin = opts.stdin, timeout = opts.timeout }
-  local req = { target = "host " .. where.name, op = "run:lock", object = "sh" }
-  if where.vars.ansible_connection == "local" then
-    req.argv, req.opts = argv, sent
-  else
-    req.perform = function()
-      return require("plat.ssh").exec(where, host.quote(argv), sent)
-    end
-  end
+  local text = host.quote(argv)
+  local req = {
+    target = "host " .. where.name,
+    op = "run:lock",
+    object = "sh",
+    here = where.vars.ansible_connection == "local",
+    call = {
+      verb = "command",
+      text = text,
+      argv = argv,
+      stdin = opts.stdin,
+      timeout = opts.timeout,
+    },
+    perform = function()
+      return command.perform(where, text, sent)
+    end,
+  }
   if opts.looks then
     req.read = "it only looks at a lock"
   else
     req.housekeeping = "the lock of a run: who works on this"
   end
-  return req.argv and effect.proc(req) or effect.remote(req)
+  return effect.remote(req)
 end
 
 return M
