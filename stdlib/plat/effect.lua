@@ -359,9 +359,9 @@ end
 --- Asks or changes something of a host: `perform` does it, over a connection of the caller. `call`
 --- is plain data that says what is asked: a simulated world answers it, and nothing is performed.
 ---
----   { verb = "command", text = what the caller asked, argv = its words or nil, stdin =, become = }
----   { verb = "put" | "get" | "stat" | "list" | "remove" | "rename" | "mkdir" | "tail", path =, ... }
----   { verb = "reboot" | "boot_id" }
+--- `{ verb = "command", text = the text asked for, argv = words or nil, stdin =, become = }`,
+--- `{ verb = "put"|"get"|"stat"|"list"|"remove"|"rename"|"mkdir"|"tail", path =, ... }`,
+--- `{ verb = "reboot" | "boot_id" }`.
 ---@async
 ---@param req { target: string, op: string, object: string?, read: string?, change: table?,
 ---  housekeeping: string?, call: table, here: boolean?, perform: fun(change: plat.Change?): any }

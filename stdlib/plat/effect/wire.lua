@@ -118,9 +118,8 @@ local function foreign(req, why)
   local name = req.target:match("^host (.*)$") or req.target
   fault.raise("refused", M.about(req), {
     msg = ("%s is not part of the sandbox%s"):format(req.target, why and ": " .. why or ""),
-    hint = ("name it in the world of the test: hosts = { [%q] = {} }, or in the inventory of "):format(
-      name
-    ) .. "the sandbox; or choose a real inventory with -i",
+    hint = ("add it to the test's world, hosts = { [%q] = {} }, or to the sandbox's "):format(name)
+      .. "inventory; or choose a real one with -i",
   })
 end
 
