@@ -55,7 +55,7 @@ static void on_poll_closed(uv_handle_t *handle)
         maybe_delete(s);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_closed(uv_handle_t *handle)
 {
     struct plat_ssh *s = handle->data;
 
@@ -122,6 +122,25 @@ void ssh_set_timer(struct plat_ssh *s, double seconds)
     }
     uv_update_time(plat_loop_uv(s->loop));
     uv_timer_start(&s->timer, on_timer, (uint64_t)(seconds * 1000 + 0.5), 0);
+}
+
+/* ---- the owners of channels ---- */
+
+/* From the loop: nobody is inside a call. */
+static void on_idle(uv_idle_t *idle)
+{
+    struct plat_ssh *s = idle->data;
+
+    uv_idle_stop(idle);
+    ssh_exec_deliver(s);
+    if (s->freed && !uv_is_closing((uv_handle_t *)idle))
+        uv_close((uv_handle_t *)idle, on_closed);
+}
+
+void ssh_deliver_soon(struct plat_ssh *s)
+{
+    if (!uv_is_closing((uv_handle_t *)&s->idle))
+        uv_idle_start(&s->idle, on_idle);
 }
 
 /* ---- the end ---- */
@@ -205,7 +224,9 @@ void plat_ssh_free(struct plat_ssh *s)
     plat_err_set(&err, PLAT_ERR_IO, 0, "ssh", "the session was closed");
     ssh_lose(s, &err);
     s->freed = true;
-    uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&s->timer, on_closed);
+    if (!s->due) /* else when they know */
+        uv_close((uv_handle_t *)&s->idle, on_closed);
 }
 
 /* ---- driving ---- */
@@ -220,6 +241,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
         ssh_connect_event(s);
     else
         ssh_drive(s);
+    ssh_exec_deliver(s);
 }
 
 static void update_poll(struct plat_ssh *s)
@@ -337,7 +359,9 @@ struct plat_ssh *plat_ssh_new(struct plat_loop *loop, const struct plat_ssh_opts
     s->handshake_timeout = opts->handshake_timeout;
     uv_timer_init(plat_loop_uv(loop), &s->timer);
     s->timer.data = s;
-    s->handles = 1;
+    uv_idle_init(plat_loop_uv(loop), &s->idle);
+    s->idle.data = s;
+    s->handles = 2;
     if (opts->connect_timeout > 0)
         s->connect_by = uv_hrtime() + (uint64_t)(opts->connect_timeout * 1e9);
     if (!make_lib(s, err) || !ssh_connect_start(s, err)) {

@@ -1,9 +1,10 @@
 /*
  * SSH sessions.  A plat_ssh is one connection: connected, its host key looked at by the caller,
- * authenticated, and then used for commands, at most PLAT_SSH_CHANNELS at once.
+ * authenticated, and then used for channels: commands and subsystems, at most PLAT_SSH_CHANNELS at
+ * once, and connections from there.
  *
- * One wait for the session (connect or authenticate) at a time; each command has its own.  A
- * session that is lost stays lost: every command of it fails, and the caller makes a new one.
+ * One wait for the session (connect or authenticate) at a time; each channel has its own.  A
+ * session that is lost stays lost: every channel of it fails, and the caller makes a new one.
  *
  * Nothing here blocks: libssh2 writes into a queue of ours that always takes everything, and keys
  * are parsed on the pool.
@@ -99,17 +100,33 @@ const char *plat_ssh_auth_methods(const struct plat_ssh *s);
 bool plat_ssh_auth_key_taken(const struct plat_ssh *s);
 const char *plat_ssh_auth_question(const struct plat_ssh *s);
 
-/* ---- commands ---- */
+/* ---- channels: commands, subsystems and connections ---- */
+
+enum plat_ssh_kind {
+    PLAT_SSH_COMMAND,
+    PLAT_SSH_SUBSYSTEM, /* "sftp" */
+    PLAT_SSH_TCP,       /* a connection from the server to a host and port */
+    PLAT_SSH_UNIX,      /* a connection from the server to a unix socket there */
+};
 
 struct plat_ssh_exec_opts {
-    const char *command; /* copied */
+    enum plat_ssh_kind kind;
+    const char *command; /* or a subsystem, a host, a path; copied */
     size_t command_len;
+    int port;          /* of PLAT_SSH_TCP */
     const char *input; /* sent, then the end of input; borrowed until the op is ready */
     size_t input_len;
     size_t max_output; /* ceiling of each stream; streamed: bytes read ahead of each */
     bool stream;       /* output is taken in pieces, and the server waits when nobody takes it */
+    bool more_input;   /* streamed: no end of input before plat_ssh_exec_finish */
     bool leash;        /* its input ends only when the channel does */
     bool pty;          /* on a terminal: one stream, and a hangup when the channel is closed */
+
+    /* For engines, instead of waiting: called from the loop, never from inside a call, when the
+     * channel is open, has output, has room after a short plat_ssh_exec_push, or has ended.  It may
+     * do everything, also free the channel. */
+    void (*on_event)(void *arg);
+    void *arg;
 };
 
 struct plat_ssh_status {
@@ -117,7 +134,7 @@ struct plat_ssh_status {
     char signal[32]; /* "TERM"; empty: it ended by itself */
 };
 
-/* Queues the command; `op` is ready at its end (streamed: NULL).  NULL: *err says why. */
+/* Queues it; `op` is ready at its end (streamed: NULL).  NULL: *err says why. */
 struct plat_ssh_exec *plat_ssh_exec_new(struct plat_ssh *s, const struct plat_ssh_exec_opts *opts,
                                         struct plat_op *op, struct plat_err *err);
 
@@ -128,15 +145,35 @@ void plat_ssh_exec_cancel(struct plat_ssh_exec *e);
 /* Gives it up, cancelled or not.  Its memory goes when the channel is closed.  NULL is fine. */
 void plat_ssh_exec_free(struct plat_ssh_exec *e);
 
-/* True: the command ended and *status is filled.  False: *err says why nothing is known. */
+/* True: the command ended and *status is filled.  False: *err says why nothing is known.  A
+ * connection has no status; an error of kind REFUSED has the server's reason as its code. */
 bool plat_ssh_exec_result(const struct plat_ssh_exec *e, struct plat_ssh_status *status,
                           struct plat_err *err);
 
-/* A streamed command: op is ready when there is output, or at the end.  False: *err says why. */
+/* Streamed: op is ready when it is open, when there is output, or at the end.  False: *err says
+ * why. */
+bool plat_ssh_exec_await_open(struct plat_ssh_exec *e, struct plat_op *op, struct plat_err *err);
 bool plat_ssh_exec_await(struct plat_ssh_exec *e, struct plat_op *op, struct plat_err *err);
 void plat_ssh_exec_forget(struct plat_ssh_exec *e); /* the waiter was cancelled or is out of time */
 void plat_ssh_exec_consume(struct plat_ssh_exec *e, int stream, size_t n);
+bool plat_ssh_exec_opened(const struct plat_ssh_exec *e);
+bool plat_ssh_exec_eof(const struct plat_ssh_exec *e);   /* no output comes after what is there */
 bool plat_ssh_exec_ended(const struct plat_ssh_exec *e); /* its output may still be there */
+
+/* Sends input; op is ready when all of it is on its way, or never will be: then
+ * plat_ssh_exec_written says why.  Borrowed until then.  False: *err says why. */
+bool plat_ssh_exec_write(struct plat_ssh_exec *e, const char *data, size_t len, struct plat_op *op,
+                         struct plat_err *err);
+bool plat_ssh_exec_written(const struct plat_ssh_exec *e, struct plat_err *err);
+
+/* The writer was cancelled: a part of its bytes may be sent, so no other may follow. */
+void plat_ssh_exec_unwrite(struct plat_ssh_exec *e);
+
+/* For engines: sends what there is room for, returns how much that was. */
+size_t plat_ssh_exec_push(struct plat_ssh_exec *e, const char *data, size_t len);
+
+/* The end of input, after what is being written.  Output goes on.  Twice is fine. */
+void plat_ssh_exec_finish(struct plat_ssh_exec *e);
 
 bool plat_ssh_exec_sent(const struct plat_ssh_exec *e); /* the server may have begun it */
 const struct plat_buf *plat_ssh_exec_output(const struct plat_ssh_exec *e, int stream); /* 0, 1 */

@@ -1,4 +1,4 @@
-/* Commands: their life, and what their owner does with them. */
+/* Channels: their life, and what their owner does with them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 
 static void discard(struct plat_ssh_exec *e)
 {
+    ssh_exec_untell(e);
     plat_buf_done(&e->out[0]);
     plat_buf_done(&e->out[1]);
     free(e->command);
@@ -29,12 +30,13 @@ void ssh_exec_end(struct plat_ssh_exec *e)
         e->next->link = e->link;
     if (s->opening == e)
         s->opening = NULL;
-    if (e->state != SSH_EXEC_WAITING)
+    if (e->state != SSH_EXEC_WAITING && ssh_exec_counts(e))
         s->channels--;
     e->state = SSH_EXEC_ENDED;
-    e->s = NULL;
-    e->input = NULL;
+    ssh_exec_wrote(e);
+    ssh_exec_tell(e);
     ssh_wake(&e->waiting);
+    e->s = NULL;
     if (e->orphan)
         discard(e);
 }
@@ -43,7 +45,8 @@ void ssh_exec_end(struct plat_ssh_exec *e)
 void ssh_exec_cut(struct plat_ssh_exec *e)
 {
     e->cut = true;
-    e->input = NULL;
+    ssh_exec_wrote(e);
+    ssh_exec_tell(e);
     ssh_wake(&e->waiting);
 }
 
@@ -61,6 +64,30 @@ void ssh_exec_lost(struct plat_ssh *s)
 
 /* ---- for the owner ---- */
 
+static struct plat_ssh_exec *new_exec(const struct plat_ssh_exec_opts *opts)
+{
+    struct plat_ssh_exec *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return NULL;
+    e->kind = opts->kind;
+    e->command = ssh_exec_message(opts, &e->command_len);
+    if (!e->command) {
+        free(e);
+        return NULL;
+    }
+    e->input = opts->input;
+    e->input_len = opts->input_len;
+    e->more_input = opts->more_input || opts->leash;
+    e->stream = opts->stream;
+    e->pty = opts->pty;
+    e->on_event = opts->on_event;
+    e->arg = opts->arg;
+    plat_buf_init(&e->out[0], opts->max_output);
+    plat_buf_init(&e->out[1], opts->max_output);
+    return e;
+}
+
 struct plat_ssh_exec *plat_ssh_exec_new(struct plat_ssh *s, const struct plat_ssh_exec_opts *opts,
                                         struct plat_op *op, struct plat_err *err)
 {
@@ -72,23 +99,11 @@ struct plat_ssh_exec *plat_ssh_exec_new(struct plat_ssh *s, const struct plat_ss
         plat_err_set(err, PLAT_ERR_USAGE, 0, OP, "not authenticated");
         return NULL;
     }
-    e = calloc(1, sizeof(*e));
-    if (e)
-        e->command = malloc(opts->command_len + 1);
-    if (!e || !e->command) {
-        free(e);
-        plat_err_errno(err, ENOMEM, OP, "cannot run a command");
+    e = new_exec(opts);
+    if (!e) {
+        plat_err_errno(err, ENOMEM, OP, "cannot open a channel");
         return NULL;
     }
-    memcpy(e->command, opts->command, opts->command_len);
-    e->command_len = opts->command_len;
-    e->input = opts->input;
-    e->input_len = opts->input_len;
-    e->leash = opts->leash;
-    e->stream = opts->stream;
-    e->pty = opts->pty;
-    plat_buf_init(&e->out[0], opts->max_output);
-    plat_buf_init(&e->out[1], opts->max_output);
     e->waiting = op;
     e->s = s;
     while (*link)
@@ -113,6 +128,9 @@ void plat_ssh_exec_free(struct plat_ssh_exec *e)
     if (!e)
         return;
     ssh_wake(&e->waiting);
+    ssh_exec_wrote(e);
+    e->on_event = NULL;
+    ssh_exec_untell(e);
     if (e->state == SSH_EXEC_ENDED) {
         discard(e);
         return;
@@ -132,31 +150,19 @@ bool plat_ssh_exec_result(const struct plat_ssh_exec *e, struct plat_ssh_status 
     return true;
 }
 
+bool plat_ssh_exec_opened(const struct plat_ssh_exec *e)
+{
+    return e->opened;
+}
+
 bool plat_ssh_exec_ended(const struct plat_ssh_exec *e)
 {
     return e->state == SSH_EXEC_ENDED || e->cut;
 }
 
-bool plat_ssh_exec_await(struct plat_ssh_exec *e, struct plat_op *op, struct plat_err *err)
+bool plat_ssh_exec_eof(const struct plat_ssh_exec *e)
 {
-    if (e->waiting)
-        return plat_err_set(err, PLAT_ERR_USAGE, 0, "ssh.read", "another task is reading");
-    e->waiting = op;
-    if (e->out[0].len || e->out[1].len || plat_ssh_exec_ended(e))
-        ssh_wake(&e->waiting);
-    return true;
-}
-
-void plat_ssh_exec_forget(struct plat_ssh_exec *e)
-{
-    e->waiting = NULL;
-}
-
-void plat_ssh_exec_consume(struct plat_ssh_exec *e, int stream, size_t n)
-{
-    plat_buf_drop(&e->out[stream], n);
-    if (e->s) /* there may be more, in libssh2 */
-        ssh_drive(e->s);
+    return e->eof || plat_ssh_exec_ended(e);
 }
 
 bool plat_ssh_exec_sent(const struct plat_ssh_exec *e)

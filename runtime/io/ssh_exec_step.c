@@ -1,6 +1,5 @@
 /*
- * Commands.  Each has a channel; at most PLAT_SSH_CHANNELS are open, and one at a time is being
- * opened, because libssh2 keeps that state in the session.
+ * Channels that are open.
  *
  * The exit status is believed only when the server has closed the channel: libssh2 calls it 0 until
  * it comes, and 0 as well when the connection breaks.  A channel is forgotten only then, too:
@@ -14,118 +13,49 @@
 
 #define OP "ssh.exec"
 
-enum { REFUSALS = 8 }; /* retries of a channel: 2.5 seconds in all */
+enum { UNUSED_STREAM = 2 }; /* of extended data; 1 is stderr */
 
-/* ---- steps: true when something changed that another command may wait for ---- */
+/* ---- input ---- */
 
-static bool refused(struct plat_ssh_exec *e)
-{
-    struct plat_ssh *s = e->s;
-    char *text = NULL;
-
-    s->opening = NULL;
-    if (s->channels > 1 || (s->had_channel && e->refusals < REFUSALS)) {
-        s->channels--;
-        e->state = SSH_EXEC_WAITING;
-        if (s->channels) { /* the server allows fewer: wait for one of ours */
-            s->max_channels = s->channels;
-            return true;
-        }
-        s->max_channels = 1; /* it is slower to forget the last one than we are */
-        s->resting = true;
-        ssh_set_timer(s, 0.01 * (1 << e->refusals++));
-        return false;
-    }
-    libssh2_session_last_error(s->lib, &text, NULL, 0);
-    plat_err_set(&e->err, PLAT_ERR_REFUSED, 0, OP, "the server opens no session: %.150s", text);
-    ssh_exec_end(e);
-    return true;
-}
-
-static bool step_open(struct plat_ssh_exec *e)
-{
-    struct plat_ssh *s = e->s;
-    int rc;
-
-    e->channel = libssh2_channel_open_session(s->lib);
-    if (!e->channel) {
-        rc = libssh2_session_last_errno(s->lib);
-        if (rc == LIBSSH2_ERROR_EAGAIN)
-            return false;
-        if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE)
-            return refused(e);
-        ssh_lose_lib(s, rc, OP);
-        return false;
-    }
-    s->opening = NULL;
-    s->had_channel = true;
-    e->state = SSH_EXEC_STARTING;
-    return true;
-}
-
-/* The server says no to what was asked of the channel: nothing runs in it. */
-static bool denied(struct plat_ssh_exec *e, const char *why)
-{
-    plat_err_set(&e->err, PLAT_ERR_REFUSED, 0, OP, "%s", why);
-    e->sent = false;
-    e->state = SSH_EXEC_RUNNING;
-    ssh_exec_cut(e);
-    return true;
-}
-
-static bool step_start(struct plat_ssh_exec *e)
-{
-    bool pty = e->pty;
-    int rc;
-
-    if (pty) {
-        rc = libssh2_channel_request_pty_ex(e->channel, "dumb", 4, NULL, 0, 200, 50, 0, 0);
-        e->pty = rc != 0;
-    } else {
-        rc = libssh2_channel_process_startup(e->channel, "exec", 4, e->command,
-                                             (unsigned)e->command_len);
-        e->sent = true;
-    }
-    if (rc == LIBSSH2_ERROR_EAGAIN)
-        return false;
-    if (rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED)
-        return denied(e, pty ? "the server gives no terminal" : "the server runs no commands");
-    if (rc) {
-        ssh_lose_lib(e->s, rc, OP);
-        return false;
-    }
-    if (!pty)
-        e->state = SSH_EXEC_RUNNING;
-    return true;
-}
-
-/* False: the session was lost. */
-static bool send_input(struct plat_ssh_exec *e)
+/* Sends what there is room for.  False: the session was lost. */
+bool ssh_exec_send(struct plat_ssh_exec *e, const char **data, size_t *len)
 {
     struct plat_ssh *s = e->s;
 
-    while (e->input_len) {
+    while (*len) {
         ssize_t n;
 
         if (s->out.len >= SSH_QUEUE_HIGH) {
             s->held = true;
             return true;
         }
-        n = libssh2_channel_write(e->channel, e->input, e->input_len);
+        n = libssh2_channel_write(e->channel, *data, *len);
         if (n == LIBSSH2_ERROR_EAGAIN || n == 0)
             return true;
         if (n < 0) {
             ssh_lose_lib(s, (int)n, OP);
             return false;
         }
-        e->input += n;
-        e->input_len -= (size_t)n;
+        *data += n;
+        *len -= (size_t)n;
     }
-    if (!e->eof_sent && !e->leash) {
+    return true;
+}
+
+/* False: the session was lost. */
+static bool send_input(struct plat_ssh_exec *e)
+{
+    if (e->input_len) {
+        if (!ssh_exec_send(e, &e->input, &e->input_len))
+            return false;
+        if (!e->input_len)
+            ssh_exec_wrote(e);
+    }
+    if (!e->input_len && !e->eof_sent && !e->more_input && !e->broken) {
         int rc = libssh2_channel_send_eof(e->channel);
 
         if (rc && rc != LIBSSH2_ERROR_EAGAIN) {
-            ssh_lose_lib(s, rc, OP);
+            ssh_lose_lib(e->s, rc, OP);
             return false;
         }
         e->eof_sent = rc == 0;
@@ -133,13 +63,39 @@ static bool send_input(struct plat_ssh_exec *e)
     return true;
 }
 
+/* Looks whether there is room again for who has pushed.  False: the session was lost. */
+static bool find_room(struct plat_ssh_exec *e)
+{
+    struct plat_ssh *s = e->s;
+    ssize_t n;
+    char byte;
+
+    if (!e->wants_room || e->cut)
+        return true;
+    if (s->out.len >= SSH_QUEUE_HIGH) {
+        s->held = true;
+    } else if (libssh2_channel_window_write(e->channel)) {
+        e->wants_room = false;
+        ssh_exec_tell(e);
+    } else if (!s->tried) { /* nobody reads its output: still the room must be heard of */
+        n = libssh2_channel_read_ex(e->channel, UNUSED_STREAM, &byte, 1);
+        if (n < 0 && n != LIBSSH2_ERROR_EAGAIN) {
+            ssh_lose_lib(s, (int)n, OP);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- output ---- */
+
 static void keep(struct plat_ssh_exec *e, int stream, const char *data, size_t n)
 {
     if (e->cut)
         return;
     if (plat_buf_add(&e->out[stream], data, n)) {
         if (e->stream)
-            ssh_wake(&e->waiting);
+            ssh_exec_tell(e);
         return;
     }
     plat_err_set(&e->err, PLAT_ERR_REFUSED, 0, OP, "more than %zu bytes on %s", e->out[stream].max,
@@ -178,6 +134,8 @@ static void take_status(struct plat_ssh_exec *e)
     char *name = NULL;
     size_t len = 0;
 
+    if (ssh_exec_connects(e))
+        return;
     e->status.code = libssh2_channel_get_exit_status(e->channel);
     libssh2_channel_get_exit_signal(e->channel, &name, &len, NULL, NULL, NULL, NULL);
     if (!name && !e->told && !e->cut)
@@ -215,6 +173,8 @@ static bool finish(struct plat_ssh_exec *e)
     return true;
 }
 
+/* ---- steps: true when something changed that another channel may wait for ---- */
+
 static bool step_run(struct plat_ssh_exec *e)
 {
     struct plat_ssh *s = e->s;
@@ -222,16 +182,21 @@ static bool step_run(struct plat_ssh_exec *e)
 
     if (e->cut)
         rc = libssh2_channel_close(e->channel);
-    else if (!libssh2_channel_eof(e->channel) && !send_input(e))
+    else if (!send_input(e))
         return false;
     if (rc && rc != LIBSSH2_ERROR_EAGAIN) {
         ssh_lose_lib(s, rc, OP);
         return false;
     }
-    if (!take_output(e, 0) || !take_output(e, SSH_EXTENDED_DATA_STDERR))
+    if (!take_output(e, 0) || !take_output(e, SSH_EXTENDED_DATA_STDERR) || !find_room(e))
         return false;
     if (!libssh2_channel_eof(e->channel))
         return false;
+    if (!e->eof) {
+        e->eof = true;
+        if (ssh_exec_connects(e))
+            ssh_exec_tell(e);
+    }
     rc = libssh2_channel_wait_closed(e->channel);
     if (rc == 0)
         return finish(e);
@@ -250,18 +215,15 @@ static bool step(struct plat_ssh_exec *e)
             ssh_exec_end(e);
             return true;
         }
-        if (s->opening || s->resting || s->channels >= s->max_channels)
+        if (s->opening || (ssh_exec_counts(e) && (s->resting || s->channels >= s->max_channels)))
             return false;
-        s->opening = e;
-        s->channels++;
-        e->state = SSH_EXEC_OPENING;
-        return step_open(e);
+        return ssh_exec_open(e);
     case SSH_EXEC_OPENING:
-        return step_open(e);
+        return ssh_exec_open(e);
     case SSH_EXEC_STARTING:
         if (e->cut)
             e->state = SSH_EXEC_RUNNING;
-        return e->cut || step_start(e);
+        return e->cut || ssh_exec_start(e);
     case SSH_EXEC_RUNNING:
         return step_run(e);
     case SSH_EXEC_ENDED:

@@ -54,7 +54,8 @@ struct plat_ssh {
 
     uv_poll_t poll;
     uv_timer_t timer;
-    int handles; /* not yet closed */
+    uv_idle_t idle; /* tells the owners of channels what came */
+    int handles;    /* not yet closed */
     int fd;
     int events;  /* what the poll waits for; 0: stopped */
     bool polled; /* the poll was initialised */
@@ -95,12 +96,15 @@ struct plat_ssh {
     char goodbye[100];
 
     struct plat_ssh_exec *execs;   /* all, in the order of their start */
+    struct plat_ssh_exec *due;     /* whose owners are to be told something */
     struct plat_ssh_exec *opening; /* whose channel is being opened */
     LIBSSH2_CHANNEL *spare;        /* a closed one: what an idle session is read through */
-    int channels;                  /* open */
+    int channels;                  /* open ones that count for sshd's MaxSessions */
     int max_channels;
-    bool resting;     /* no channel is opened until the timer */
-    bool had_channel; /* one could be opened before */
+    int open_reason;   /* why the server has opened no channel */
+    char open_why[80]; /* and its words for it */
+    bool resting;      /* no channel is opened until the timer */
+    bool had_channel;  /* one could be opened before */
 };
 
 enum ssh_exec_state {
@@ -114,11 +118,16 @@ enum ssh_exec_state {
 struct plat_ssh_exec {
     struct plat_ssh *s;
     struct plat_ssh_exec *next, **link;
+    struct plat_ssh_exec *due_next, **due_link; /* NULL: nothing to tell */
     LIBSSH2_CHANNEL *channel;
-    struct plat_op *waiting;
+    void (*on_event)(void *arg);
+    void *arg;
+    struct plat_op *waiting; /* for the end; streamed: for output */
+    struct plat_op *writing; /* for the input to be sent */
     struct plat_err err;
     enum ssh_exec_state state;
-    char *command;
+    enum plat_ssh_kind kind;
+    char *command; /* what is run; of a connection: its part of the message that opens it */
     size_t command_len;
     const char *input;
     size_t input_len;
@@ -129,9 +138,14 @@ struct plat_ssh_exec {
     bool told;       /* the server has told the exit status */
     bool sent;       /* the server may have begun */
     bool stream;     /* output is taken in pieces */
-    bool leash;      /* the end of input is not sent */
+    bool more_input; /* the end of input is not sent yet */
+    bool broken;     /* a part of its input is missing: no more of it is sent, and no end */
     bool pty;        /* a terminal is still to be asked for */
     bool eof_sent;   /* the end of input */
+    bool eof;        /* no output comes any more */
+    bool wants_room; /* a push was short */
+    bool await_open; /* the waiter wants to know that it is open */
+    bool opened;     /* the server has begun */
     bool cut;        /* nobody wants its output */
     bool orphan;     /* the owner has given it up */
 };
@@ -142,6 +156,7 @@ void ssh_lose(struct plat_ssh *s, const struct plat_err *err);
 void ssh_lose_lib(struct plat_ssh *s, int rc, const char *op); /* by an error of the library */
 void ssh_set_timer(struct plat_ssh *s, double seconds);        /* 0: stops it */
 void ssh_wake(struct plat_op **slot);
+void ssh_deliver_soon(struct plat_ssh *s);
 
 /* ssh_queue.c */
 void ssh_queue_hook(struct plat_ssh *s);
@@ -184,6 +199,8 @@ void ssh_said_hook(struct plat_ssh *s);
 void ssh_said_questions(const char *name, int name_len, const char *instruction,
                         int instruction_len, int n, const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompts,
                         LIBSSH2_USERAUTH_KBDINT_RESPONSE *responses, void **abstract);
+/* Keeps one line of at most `size` bytes; what a terminal would obey becomes a blank. */
+void ssh_said_keep(char *ret, size_t size, const char *text, size_t len);
 
 /* ssh_status.c */
 void ssh_status_on_free(struct plat_ssh *s, unsigned char *p); /* memory of the library */
@@ -193,5 +210,20 @@ void ssh_exec_end(struct plat_ssh_exec *e); /* the channel is closed, or there i
 void ssh_exec_cut(struct plat_ssh_exec *e); /* its answer is known: the rest is thrown away */
 void ssh_exec_lost(struct plat_ssh *s);
 
+/* ssh_exec_open.c: true when something changed that another channel may wait for */
+bool ssh_exec_open(struct plat_ssh_exec *e);
+bool ssh_exec_start(struct plat_ssh_exec *e);
+bool ssh_exec_counts(const struct plat_ssh_exec *e); /* for MaxSessions */
+bool ssh_exec_connects(const struct plat_ssh_exec *e);
+/* What opens a connection (RFC 4254, 7.2; OpenSSH's PROTOCOL, 2.4).  malloc'ed; NULL: no memory */
+char *ssh_exec_message(const struct plat_ssh_exec_opts *opts, size_t *ret_len);
+
+/* ssh_exec_stream.c */
+void ssh_exec_tell(struct plat_ssh_exec *e); /* who waits for it: something came */
+void ssh_exec_untell(struct plat_ssh_exec *e);
+void ssh_exec_deliver(struct plat_ssh *s);
+void ssh_exec_wrote(struct plat_ssh_exec *e); /* the input was sent, or never will be */
+
 /* ssh_exec_step.c */
 void ssh_exec_step(struct plat_ssh *s);
+bool ssh_exec_send(struct plat_ssh_exec *e, const char **data, size_t *len); /* false: lost */

@@ -6,8 +6,7 @@
 
 #include "base/banned.h"
 
-/* One line of at most `size` bytes; what a terminal would obey becomes a blank. */
-static void keep(char *ret, size_t size, const char *text, size_t len)
+void ssh_said_keep(char *ret, size_t size, const char *text, size_t len)
 {
     size_t n = 0;
 
@@ -31,7 +30,7 @@ static void on_disconnect(LIBSSH2_SESSION *lib, int reason, const char *text, in
     (void)lang;
     (void)lang_len;
     s->told_end = true;
-    keep(s->goodbye, sizeof(s->goodbye), text, len > 0 ? (size_t)len : 0);
+    ssh_said_keep(s->goodbye, sizeof(s->goodbye), text, len > 0 ? (size_t)len : 0);
 }
 
 void ssh_said_hook(struct plat_ssh *s)
@@ -55,8 +54,8 @@ void ssh_said_questions(const char *name, int name_len, const char *instruction,
     for (int i = 0; i < n; i++) {
         if (prompts[i].echo || login->answered) { /* responses are zeroed: an empty answer */
             if (!s->question[0])
-                keep(s->question, sizeof(s->question), (const char *)prompts[i].text,
-                     prompts[i].length);
+                ssh_said_keep(s->question, sizeof(s->question), (const char *)prompts[i].text,
+                              prompts[i].length);
             continue;
         }
         responses[i].text = malloc(login->password_len + 1);

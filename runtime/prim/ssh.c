@@ -267,10 +267,17 @@ static const luaL_Reg functions[] = {
 };
 
 static const luaL_Reg session_methods[] = {
-    { "host_key", l_host_key }, { "trust", l_trust },
-    { "banner", l_banner },     { "auth", l_auth },
-    { "exec", prim_ssh_exec },  { "open", prim_ssh_open },
-    { "close", l_close },       { NULL, NULL },
+    { "host_key", l_host_key },
+    { "trust", l_trust },
+    { "banner", l_banner },
+    { "auth", l_auth },
+    { "exec", prim_ssh_exec },
+    { "open", prim_ssh_open },
+    { "tcp", prim_ssh_tcp },
+    { "unix", prim_ssh_unix },
+    { "close", l_close },
+    { "subsystem", prim_ssh_subsystem },
+    { NULL, NULL },
 };
 
 static const luaL_Reg session_meta[] = {
@@ -283,7 +290,7 @@ int luaopen_prim_ssh(lua_State *L);
 
 int luaopen_prim_ssh(lua_State *L)
 {
-    prim_ssh_exec_open(L);
+    prim_ssh_stream_open(L);
     prim_ssh_key_open(L);
     luaL_newmetatable(L, SESSION_TYPE);
     luaL_setfuncs(L, session_meta, 0);

@@ -12,10 +12,27 @@ struct prim_ssh_box {   /* a session */
 
 struct prim_ssh_box *prim_ssh_check(lua_State *L, int idx); /* an open one, or it raises */
 
+#define PRIM_SSH_COMMAND "prim.ssh.command"
+
+struct prim_ssh_exec_box { /* seen by Lua code only when it is streamed */
+    struct plat_ssh_exec *e;
+};
+
 /* ---- ssh_exec.c ---- */
 int prim_ssh_exec(lua_State *L);
+struct prim_ssh_exec_box *prim_ssh_exec_box_new(lua_State *L); /* pushes it */
+
+/* Stack: session, command, options, to which it adds the box. */
+struct prim_ssh_exec_box *prim_ssh_exec_begin(lua_State *L, struct plat_ssh_exec_opts *opts);
+int prim_ssh_not_begun(lua_State *L, const struct plat_err *err);
+void prim_ssh_push_status(lua_State *L, const struct plat_ssh_status *status);
+
+/* ---- ssh_stream.c ---- */
 int prim_ssh_open(lua_State *L);
-void prim_ssh_exec_open(lua_State *L);
+int prim_ssh_subsystem(lua_State *L);
+int prim_ssh_tcp(lua_State *L);
+int prim_ssh_unix(lua_State *L);
+void prim_ssh_stream_open(lua_State *L);
 
 /* ---- ssh_key.c ---- */
 int prim_ssh_key(lua_State *L);

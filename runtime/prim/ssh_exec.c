@@ -1,4 +1,4 @@
-/* prim.ssh: commands. */
+/* prim.ssh: commands that are waited for. */
 #include <lauxlib.h>
 #include <string.h>
 
@@ -10,17 +10,11 @@
 
 #include "base/banned.h"
 
-#define EXEC_TYPE "prim.ssh.command"
-
 enum { MAX_OUTPUT = 16 * 1024 * 1024, READ_AHEAD = 256 * 1024, MAX_COMMAND = 1024 * 1024 };
-
-struct exec_box { /* seen by Lua code only when it is streamed */
-    struct plat_ssh_exec *e;
-};
 
 struct exec_op {
     struct plat_op op;
-    struct exec_box *box; /* on the waiting task's stack */
+    struct prim_ssh_exec_box *box; /* on the waiting task's stack */
 };
 
 static void on_cancel(struct plat_op *op)
@@ -46,7 +40,7 @@ static void set_output(lua_State *L, const struct plat_ssh_exec *e)
     }
 }
 
-static void push_status(lua_State *L, const struct plat_ssh_status *status)
+void prim_ssh_push_status(lua_State *L, const struct plat_ssh_status *status)
 {
     lua_createtable(L, 0, 4);
     lua_pushinteger(L, status->code);
@@ -61,7 +55,7 @@ static void push_status(lua_State *L, const struct plat_ssh_status *status)
 static int k_exec(lua_State *L, int status, lua_KContext ctx)
 {
     struct exec_op *op = (struct exec_op *)ctx;
-    struct exec_box *box = op->box;
+    struct prim_ssh_exec_box *box = op->box;
     struct plat_ssh_status end;
     struct plat_err err;
     int n = 1;
@@ -73,7 +67,7 @@ static int k_exec(lua_State *L, int status, lua_KContext ctx)
         lua_setfield(L, -2, "sent");
         set_output(L, box->e);
     } else {
-        push_status(L, &end);
+        prim_ssh_push_status(L, &end);
         set_output(L, box->e);
     }
     plat_ssh_exec_free(box->e);
@@ -93,15 +87,24 @@ static void read_opts(lua_State *L, struct plat_ssh_exec_opts *opts)
     opts->max_output = (size_t)max;
     opts->leash = plat_args_bool(L, 3, "leash", false);
     opts->pty = plat_args_bool(L, 3, "pty", false);
+    opts->more_input = opts->stream && plat_args_bool(L, 3, "input", false);
     opts->input = plat_args_bytes(L, 3, "stdin", NULL, &opts->input_len);
     if (!opts->input)
         opts->input_len = 0;
 }
 
-/* Leaves session, command, options and the box that is returned on the stack. */
-static struct exec_box *begin(lua_State *L, struct plat_ssh_exec_opts *opts)
+struct prim_ssh_exec_box *prim_ssh_exec_box_new(lua_State *L)
 {
-    struct exec_box *box;
+    struct prim_ssh_exec_box *box = lua_newuserdatauv(L, sizeof(*box), 1);
+
+    box->e = NULL;
+    luaL_setmetatable(L, PRIM_SSH_COMMAND);
+    return box;
+}
+
+struct prim_ssh_exec_box *prim_ssh_exec_begin(lua_State *L, struct plat_ssh_exec_opts *opts)
+{
+    struct prim_ssh_exec_box *box;
 
     lua_settop(L, 3);
     if (lua_isnil(L, 3)) {
@@ -110,15 +113,13 @@ static struct exec_box *begin(lua_State *L, struct plat_ssh_exec_opts *opts)
     }
     luaL_checktype(L, 3, LUA_TTABLE);
     read_opts(L, opts);
-    box = lua_newuserdatauv(L, sizeof(*box), 1);
-    box->e = NULL;
-    luaL_setmetatable(L, EXEC_TYPE);
+    box = prim_ssh_exec_box_new(L);
     lua_getfield(L, 3, "stdin"); /* the engine borrows it */
     lua_setiuservalue(L, -2, 1);
     return box;
 }
 
-static int not_begun(lua_State *L, const struct plat_err *err)
+int prim_ssh_not_begun(lua_State *L, const struct plat_err *err)
 {
     if (err->kind == PLAT_ERR_USAGE)
         return luaL_error(L, "%s: %s", err->op, err->msg);
@@ -132,7 +133,7 @@ int prim_ssh_exec(lua_State *L)
 {
     struct prim_ssh_box *session = prim_ssh_check(L, 1);
     struct plat_ssh_exec_opts opts = { .command = NULL };
-    struct exec_box *box = begin(L, &opts);
+    struct prim_ssh_exec_box *box = prim_ssh_exec_begin(L, &opts);
     double timeout = plat_args_number(L, 3, "timeout", 0);
     struct exec_op *op;
     struct plat_err err;
@@ -143,137 +144,6 @@ int prim_ssh_exec(lua_State *L)
     op->op.timeout = timeout;
     box->e = plat_ssh_exec_new(session->s, &opts, &op->op, &err);
     if (!box->e)
-        return not_begun(L, &err);
+        return prim_ssh_not_begun(L, &err);
     return plat_await(L, &op->op, k_exec);
-}
-
-/* ---- streamed ---- */
-
-int prim_ssh_open(lua_State *L)
-{
-    struct prim_ssh_box *session = prim_ssh_check(L, 1);
-    struct plat_ssh_exec_opts opts = { .stream = true };
-    struct exec_box *box = begin(L, &opts);
-    struct plat_err err;
-
-    box->e = plat_ssh_exec_new(session->s, &opts, NULL, &err);
-    return box->e ? 1 : not_begun(L, &err);
-}
-
-static struct exec_box *check_open(lua_State *L)
-{
-    struct exec_box *box = luaL_checkudata(L, 1, EXEC_TYPE);
-
-    if (!box->e)
-        luaL_error(L, "attempt to use a closed command");
-    return box;
-}
-
-static void on_read_cancel(struct plat_op *op)
-{
-    plat_ssh_exec_forget(((struct exec_op *)op)->box->e);
-}
-
-static const struct plat_op_class read_class = {
-    .name = "ssh.read",
-    .real = true,
-    .cancel = on_read_cancel,
-};
-
-/* Gives the next piece and its stream's name, or nil at the end. */
-static int k_read(lua_State *L, int status, lua_KContext ctx)
-{
-    struct exec_op *op = (struct exec_op *)ctx;
-    struct plat_ssh_exec *e = op->box->e;
-    struct plat_ssh_status end;
-    struct plat_err err;
-
-    (void)status;
-    if (plat_op_failed(&op->op, &err))
-        return plat_fail(L, &err);
-    if (!e) {
-        plat_err_set(&err, PLAT_ERR_IO, 0, "ssh.read", "the command was closed by another task");
-        return plat_fail(L, &err);
-    }
-    for (int i = 0; i < 2; i++) {
-        const struct plat_buf *out = plat_ssh_exec_output(e, i);
-        size_t len = out->len;
-
-        if (!len)
-            continue;
-        lua_pushlstring(L, plat_buf_bytes(out), len);
-        plat_ssh_exec_consume(e, i, len);
-        lua_pushstring(L, i ? "stderr" : "stdout");
-        return 2;
-    }
-    if (!plat_ssh_exec_result(e, &end, &err))
-        return plat_fail(L, &err);
-    lua_pushnil(L);
-    return 1;
-}
-
-static int l_read(lua_State *L)
-{
-    struct exec_box *box = check_open(L);
-    struct exec_op *op = plat_op_new(L, sizeof(*op), &read_class);
-    struct plat_err err;
-
-    op->box = box;
-    if (!plat_ssh_exec_await(box->e, &op->op, &err))
-        return luaL_error(L, "%s: %s", err.op, err.msg);
-    return plat_await(L, &op->op, k_read);
-}
-
-/* The end, once everything was read; nil before. */
-static int l_status(lua_State *L)
-{
-    struct exec_box *box = check_open(L);
-    struct plat_ssh_status end;
-    struct plat_err err;
-
-    if (!plat_ssh_exec_ended(box->e)) {
-        lua_pushnil(L);
-        return 1;
-    }
-    if (!plat_ssh_exec_result(box->e, &end, &err))
-        return plat_fail(L, &err);
-    push_status(L, &end);
-    return 1;
-}
-
-static int l_sent(lua_State *L)
-{
-    lua_pushboolean(L, plat_ssh_exec_sent(check_open(L)->e));
-    return 1;
-}
-
-static int l_close(lua_State *L)
-{
-    struct exec_box *box = luaL_checkudata(L, 1, EXEC_TYPE);
-
-    struct plat_ssh_exec *e = box->e;
-
-    box->e = NULL;
-    plat_ssh_exec_free(e);
-    return 0;
-}
-
-static const luaL_Reg methods[] = {
-    { "read", l_read },   { "status", l_status }, { "sent", l_sent },
-    { "close", l_close }, { NULL, NULL },
-};
-
-static const luaL_Reg meta[] = {
-    { "__gc", l_close },
-    { "__close", l_close },
-    { NULL, NULL },
-};
-
-void prim_ssh_exec_open(lua_State *L)
-{
-    luaL_newmetatable(L, EXEC_TYPE);
-    luaL_setfuncs(L, meta, 0);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
 }

@@ -30,6 +30,9 @@ local M = {}
 ---@field max_output? integer ceiling of each stream, 16 MiB
 ---@field timeout? number seconds; then the channel is closed, and the error is kind `timeout`
 
+---@class prim.ssh.OpenOptions: prim.ssh.ExecOptions
+---@field input? boolean the input goes on after `stdin`, by `write`, until `finish`
+
 ---@class prim.ssh.Output
 ---@field code integer exit status; 128 when a signal ended it
 ---@field signal? string "SIGKILL"
@@ -39,7 +42,7 @@ local M = {}
 ---@class prim.ssh.Session one connection, closed by `<close>`; once lost it stays lost
 local Session = {}
 
----@class prim.ssh.Command a command whose output is read in pieces, given up by `<close>`
+---@class prim.ssh.Command a command, subsystem or connection in pieces, given up by `<close>`
 local Command = {}
 
 ---@class prim.ssh.Key a private key, for any number of sessions
@@ -107,16 +110,51 @@ function Session:exec(command, opts) end
 --- Starts a command whose output is read in pieces; `timeout` does not count. Nobody reads: the
 --- server waits, after `max_output` (256 KiB) of each stream and its window of 2 MiB.
 ---@param command string|plat.Secret
----@param opts? prim.ssh.ExecOptions
+---@param opts? prim.ssh.OpenOptions
 ---@return prim.ssh.Command? command
 ---@return table? err
 function Session:open(command, opts) end
 
---- Waits for output; nil at the end of the command.
+--- Starts a subsystem, "sftp"; waits until the server has agreed. Its input ends by `finish`.
+---@async
+---@param name string
+---@return prim.ssh.Command? subsystem
+---@return table? err of kind `refused`: the server has none
+function Session:subsystem(name) end
+
+--- Connects from the server to a host and port; waits until it is done. Connections do not count
+--- for the eight commands at once. `read` gives nil when the other side has ended; `finish`
+--- ends ours; there is no status.
+---@async
+---@param host string a name or an address, as the server knows it
+---@param port integer
+---@return prim.ssh.Command? connection
+---@return table? err of kind `refused`; `code` 1: the server forbids it, 2: it could not
+function Session:tcp(host, port) end
+
+--- Connects from the server to a unix socket there; all else is as for `tcp`.
+---@async
+---@param path string
+---@return prim.ssh.Command? connection
+---@return table? err
+function Session:unix(path) end
+
+--- Waits for output; nil at the end of the command, or of what a connection receives.
 ---@async
 ---@return string? chunk
 ---@return "stdout"|"stderr"|table? which or err
 function Command:read() end
+
+--- Sends input; waits until all of it is on its way, so long as the server takes no more. A write
+--- that is cancelled may have sent a part: no other may follow it.
+---@async
+---@param data string|plat.Secret
+---@return true? ok
+---@return table? err of kind `io`: the command has ended
+function Command:write(data) end
+
+--- Ends the input, after what is being written. Output goes on. Twice is fine.
+function Command:finish() end
 
 --- Returns how it ended; nil before.
 ---@return { code: integer, signal: string? }? status
