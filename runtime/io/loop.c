@@ -291,6 +291,16 @@ static bool world_waits(const struct plat_loop *loop)
     return loop->inflight > 0 || loop->busy > 0;
 }
 
+bool plat_loop_is_quiet(const struct plat_loop *loop)
+{
+    return !world_waits(loop);
+}
+
+bool plat_loop_forked(struct plat_loop *loop)
+{
+    return uv_loop_fork(&loop->uv) == 0;
+}
+
 /*
  * Virtual mode: lets the clock stand, walk or jump.  Returns the monotonic time to wake at, 0:
  * none.

@@ -46,3 +46,9 @@ bool plat_loop_is_virtual(const struct plat_loop *loop);
 /* A reason to keep running that is not an op (a listening server with a client, a child process).
  * Counted; virtual time stands still while it is above zero. */
 void plat_loop_busy(struct plat_loop *loop, int delta);
+
+/* True when no engine has anything under way. */
+bool plat_loop_is_quiet(const struct plat_loop *loop);
+
+/* To be called in the child of a fork: what the kernel keeps for the loop becomes its own. */
+bool plat_loop_forked(struct plat_loop *loop);

@@ -191,8 +191,9 @@ end
 ---@param opts table flags
 ---@param said { closed: string[], redo: string[] } what a person says about steps
 ---@param args? table<string, any> must be those of the run, if given
+---@param stage? plat.test.Stage
 ---@return integer status
-function M.resume(id, opts, said, args)
+function M.resume(id, opts, said, args, stage)
   local j = journal.open(id)
   local ok, err = xpcall(function()
     local m = memory.read(j.records)
@@ -219,6 +220,7 @@ function M.resume(id, opts, said, args)
       journal = j,
       memory = m,
       settle = said,
+      stage = stage,
       check_inventory = function(inventory)
         check_inventory(id, header.inventory, inventory)
         local who = require("plat.runs.who").here()

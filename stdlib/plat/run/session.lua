@@ -237,7 +237,7 @@ local function execute(spec, inventory, world, journal)
     mode = opts.check and "plan" or "run",
     plan = plan,
     world = world,
-    observer = run:observer(),
+    observer = spec.stage and spec.stage:observe(run) or run:observer(),
   })
   run.limits = require("plat.run.limits").of(run)
   settle_by_hand(run, spec)
@@ -251,6 +251,9 @@ local function execute(spec, inventory, world, journal)
   end
   local result = task.shield(600, ending.finish, run, not ok and err or nil)
   tell_end(run, result, plan, world)
+  if spec.stage then
+    spec.stage:ended(run, result, plan)
+  end
   if spec.planned and not result.err then
     spec.planned(plan, run, inventory)
   end
@@ -331,6 +334,7 @@ end
 ---@field memory? plat.run.Memory what it remembers
 ---@field settle? table what a person says about steps: `{ closed = {...}, redo = {...} }`
 ---@field expect? table a saved plan: `:change(change)`, `:keep(name, value)`, `:finish()`
+---@field stage? plat.test.Stage of `platrun test`: the world, and who watches
 ---@field planned? fun(plan: table, run: plat.Run, inventory: plat.Inventory?) a plan has been made
 
 --- Runs a playbook, plans it, or goes on with a run.
@@ -340,7 +344,9 @@ end
 function M.run(spec)
   local inventory = chosen.inventory(spec.opts, spec.playbook)
   local world
-  if inventory and inventory.is_sandbox then
+  if spec.stage then
+    world = spec.stage:open()
+  elseif inventory and inventory.is_sandbox then
     world = open_sandbox(spec.opts, inventory)
   else
     refuse_sandbox_flags(spec.opts)

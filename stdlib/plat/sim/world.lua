@@ -4,12 +4,15 @@
 local fault = require("plat.fault")
 local faults = require("plat.env").lazy("plat.sim.faults")
 local json = require("plat.json")
+local request = require("plat.sim.request")
 local state = require("plat.state")
 local time = require("prim.time")
 
 local M = {}
 
 M.SCHEMA = 1
+
+M.parse_request = request.parse
 
 --- Returns the fault that a text names.
 ---@param text string
@@ -97,43 +100,6 @@ end
 
 -- ---- requests ----
 
-local function unescape(s)
-  return (
-    s:gsub("+", " "):gsub("%%(%x%x)", function(hex)
-      return string.char(tonumber(hex, 16))
-    end)
-  )
-end
-
---- Makes the request that models understand.
----@param method string
----@param url string path?query, or a whole URL
----@param headers? table<string, string>
----@param body? string
----@return table request
-function M.parse_request(method, url, headers, body)
-  local target = url:match("^%a+://[^/?]*(.*)$") or url
-  local path, raw = target:match("^([^?]*)%??(.*)$")
-  local query, lower = {}, {}
-  for pair in raw:gmatch("[^&]+") do
-    local k, v = pair:match("^([^=]*)=?(.*)$")
-    query[unescape(k)] = unescape(v)
-  end
-  for k, v in pairs(headers or {}) do
-    lower[k:lower()] = tostring(v)
-  end
-  return {
-    method = method,
-    path = path == "" and "/" or (path:gsub("%%(%x%x)", function(hex)
-      return string.char(tonumber(hex, 16))
-    end)),
-    raw_query = raw,
-    query = query,
-    headers = lower,
-    body = body,
-  }
-end
-
 --- What is written down holds no secrets: the sandbox forgets them when its process ends.
 local function log(self, entry)
   if self.file then
@@ -171,7 +137,7 @@ function World:request(authority, req)
       body = req.body,
     })
   end
-  return self.models[name]:handle(M.parse_request(req.method, req.url, req.headers, req.body))
+  return self.models[name]:handle(request.parse(req.method, req.url, req.headers, req.body))
 end
 
 --- Brings a fault about.
@@ -195,7 +161,7 @@ local function replay(self, text, offset)
       self:calm()
     else
       local model = self.models[M.AUTHORITIES[entry.authority]]
-      local resp = model:handle(M.parse_request(entry.method, entry.url, entry.headers, entry.body))
+      local resp = model:handle(request.parse(entry.method, entry.url, entry.headers, entry.body))
       if resp.stream then
         resp.stream:close()
       end
@@ -342,20 +308,37 @@ function World:save()
   if self.ephemeral then
     return
   end
+  local dump = self:dump()
+  dump.schema = M.SCHEMA
+  dump.offset = self.file and self.file:size() or self.offset or 0
+  state.write(self.dir .. "/snapshot.json", json.encode(dump, { redact = true }))
+end
+
+--- Returns all that is, as plain data.
+---@return { now: number, seed: integer, models: table }
+function World:dump()
   local models = {}
   for _, name in ipairs(ORDER) do
     models[name] = self.models[name]:dump()
   end
-  state.write(
-    self.dir .. "/snapshot.json",
-    json.encode({
-      schema = M.SCHEMA,
-      now = self.now,
-      seed = self.seed,
-      offset = self.file and self.file:size() or self.offset or 0,
-      models = models,
-    }, { redact = true })
-  )
+  return { now = self.now, seed = self.seed, models = models }
+end
+
+--- Makes a world that nothing keeps, for tests: a new one, or what `dump` returned. Its clock is
+--- the caller's business.
+---@param opts { time: number?, seed: integer?, dump: table? }
+---@return table world
+function M.memory(opts)
+  local self = setmetatable({ ephemeral = true }, World)
+  local dump = opts.dump
+  self.seed = dump and dump.seed or opts.seed or 1
+  self.now = dump and dump.now or opts.time
+  if dump then
+    restore_models(self, dump.models)
+  else
+    seed_models(self)
+  end
+  return self
 end
 
 --- Ends the use of the world: time passes up to now, and what is is written down.
@@ -367,7 +350,9 @@ function World:close()
   if self.file then
     self.file:close()
   end
-  self.lock:close()
+  if self.lock then
+    self.lock:close()
+  end
 end
 
 --- Throws the world away.
