@@ -10,6 +10,7 @@
 #include "lua/embed.h"
 #include "lua/secret.h"
 #include "lua/task_impl.h"
+#include "lua/watch.h"
 
 #include "base/banned.h"
 
@@ -145,6 +146,7 @@ static int open_all(lua_State *L)
         luaL_requiref(L, lib->name, lib->func, 1);
         lua_pop(L, 1);
     }
+    plat_watch_coroutines(L);
     set_searchers(L, stdlib_dir);
     lua_pushcfunction(L, l_load);
     lua_setglobal(L, "load");

@@ -8,19 +8,15 @@
 #include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/err.h"
 #include "io/loop.h"
 #include "io/signals.h"
 #include "lua/fail.h"
 #include "lua/task_impl.h"
+#include "lua/watch.h"
 
 #include "base/banned.h"
-
-#define HOOK_EVERY 1000000 /* VM instructions between looks at the clock */
-#define BUSY_WARN  0.5     /* seconds without a wait: said once per turn */
-#define BUSY_FAIL  20.0    /* seconds without a wait: ended */
 
 static const struct plat_op_class start_class = { .name = "task.start" };
 
@@ -37,54 +33,6 @@ struct plat_loop *plat_loop_of(lua_State *L)
 struct plat_task *plat_task_check(lua_State *L, int idx)
 {
     return luaL_checkudata(L, idx, PLAT_TASK);
-}
-
-static double monotonic(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-/* ---- the watchdog ---- */
-
-static void on_count(lua_State *L, lua_Debug *ar)
-{
-    struct plat_runtime *rt = plat_runtime_of(L);
-    double now = monotonic(), busy;
-
-    if (!rt->busy_since)
-        rt->busy_since = now; /* its first look since the task was resumed */
-    busy = now - rt->busy_since;
-    if (!rt->current || busy < BUSY_WARN)
-        return;
-    if (!rt->busy_said) {
-        rt->busy_said = true;
-        rt->busy_where[0] = '\0';
-        if (lua_getinfo(L, "Sl", ar))
-            snprintf(rt->busy_where, sizeof(rt->busy_where), "%s:%d", ar->short_src,
-                     ar->currentline);
-    }
-    if (busy > BUSY_FAIL)
-        luaL_error(L, "computed for %d s without waiting: every other task stood still", (int)busy);
-}
-
-static void tell_busy(struct plat_runtime *rt)
-{
-    double busy;
-
-    if (!rt->busy_said)
-        return;
-    busy = monotonic() - rt->busy_since;
-    rt->busy_said = false;
-    if (!rt->on_busy)
-        return;
-    lua_rawgeti(rt->L, LUA_REGISTRYINDEX, rt->on_busy);
-    lua_pushstring(rt->L, rt->busy_where);
-    lua_pushnumber(rt->L, busy);
-    if (lua_pcall(rt->L, 2, 0, 0))
-        lua_pop(rt->L, 1);
 }
 
 /* ---- life of a task ---- */
@@ -114,10 +62,10 @@ static void run(struct plat_runtime *rt, struct plat_task *task, int nargs)
     int nres = 0, status;
 
     rt->current = task;
-    rt->busy_since = 0;
+    plat_watch_begin(rt, task->co);
     status = lua_resume(task->co, rt->L, nargs, &nres);
     rt->current = NULL;
-    tell_busy(rt);
+    plat_watch_end(rt, task->co);
     if (status == LUA_YIELD && task->op)
         return;
     if (status == LUA_YIELD)
@@ -157,6 +105,7 @@ struct plat_task *plat_task_spawn(lua_State *L, int nargs)
     luaL_setmetatable(L, PLAT_TASK);
     task->dead = true;
     task->co = lua_newthread(L);
+    plat_watch_task(task->co);
     lua_setiuservalue(L, -2, 1);
     lua_insert(L, -nargs - 2); /* below the function */
     lua_pushvalue(L, -nargs - 2);
@@ -304,7 +253,7 @@ void plat_task_open(lua_State *L, struct plat_loop *loop)
     luaL_newmetatable(L, PLAT_TASK);
     lua_pop(L, 1);
     plat_loop_hooks(loop, on_ready, on_release, rt);
-    lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
+    plat_watch_open(L);
     if (!plat_signals_start(loop, on_signal, rt, &err))
         luaL_error(L, "%s", err.msg);
 }
