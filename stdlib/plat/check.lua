@@ -221,6 +221,21 @@ function M.value(decl, v)
   return out
 end
 
+--- Raises for the first option, in the order of names, that is unknown or wrong.
+local function explain(name, schema, names, opts, level)
+  for field, v in pairs(opts) do
+    local decl = schema[field]
+    if not decl then
+      local hint = type(field) == "string" and M.did_you_mean(field, names) or ""
+      error(("%s: unknown option %q%s"):format(name, tostring(field), hint), level + 1)
+    end
+    local value, err = M.value(decl, v)
+    if value == nil then
+      error(("%s: option %q: %s"):format(name, field, err), level + 1)
+    end
+  end
+end
+
 --- Returns a function that validates an option table: closed, typed, with defaults. It raises at
 --- its caller's caller: `ssh.connect: unknown option "time_out" (did you mean "timeout"?)`.
 ---@param name string the function whose options these are
@@ -243,21 +258,18 @@ function M.options(name, schema)
     if opts ~= nil and type(opts) ~= "table" then
       error(("%s: options are a table, not a %s"):format(name, type(opts)), level)
     end
-    for field, v in pairs(opts or {}) do
+    for field, v in next, opts or out do -- every call does this: without sorting
       local decl = schema[field]
-      if not decl then
-        local hint = type(field) == "string" and M.did_you_mean(field, names) or ""
-        error(("%s: unknown option %q%s"):format(name, tostring(field), hint), level)
-      end
-      local value, err = M.value(decl, v)
+      local value = decl and M.value(decl, v)
       if value == nil then
-        error(("%s: option %q: %s"):format(name, field, err), level)
+        explain(name, schema, names, opts, level)
       end
       out[field] = value
     end
-    for field, decl in pairs(schema) do
+    for i = 1, #names do
+      local field = names[i]
       if out[field] == nil then
-        if decl.required then
+        if schema[field].required then
           error(("%s: option %q is required"):format(name, field), level)
         end
         out[field] = defaults[field]

@@ -48,10 +48,10 @@ end
 local function format(fmt, ...)
   local n = select("#", ...)
   for i = 1, n do
-    check_printable((select(i, ...)))
     if ADDRESSED[type((select(i, ...)))] then
       local args = { ... }
       for j = 1, n do
+        check_printable(args[j])
         if ADDRESSED[type(args[j])] then
           args[j] = show(args[j])
         end

@@ -17,6 +17,8 @@ local M = {}
 local ROOM = 64 * 1024 -- bytes that are reserved at a time
 local OUTCOME = 24 * 1024 -- bytes that are free behind each intent, for what came of it
 
+local encode = json.encoder({ secrets = "reference", redact = true, lossy = true })
+
 M.dir, M.ids, M.find, M.verify = files.dir, files.ids, files.find, files.verify
 M.names, M.is_id = files.names, files.is_id
 M.summary, M.running, M.SCHEMA = files.summary, files.running, files.SCHEMA
@@ -183,10 +185,6 @@ local function make(self)
   record.t = self.began
   record.type, record.schema, record.id = "run", files.SCHEMA, self.id
   self:append(record)
-end
-
-local function encode(record)
-  return json.encode(record, { secrets = "reference", redact = true, lossy = true })
 end
 
 local function must_write(self, ok, err)

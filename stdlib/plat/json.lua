@@ -46,6 +46,17 @@ function M.decode(text, opts)
   return value
 end
 
+local function encode(value, opts, level)
+  local ok, text = pcall(prim.encode, value, opts)
+  if not ok then
+    unknown.refuse(value) -- a plan's: that ends the body instead
+    error(text, level + 1)
+  elseif type(text) == "userdata" then
+    require("plat.secret").made_of(text, "json", value)
+  end
+  return text
+end
+
 --- Returns a value as JSON text, its keys sorted. With a secret in it the whole text is a secret;
 --- `secrets = "reference"` gives text, in which `{"$secret": REFERENCE}` stands for each: for
 --- journals and digests. plat.secret's `restore` is the way back.
@@ -53,14 +64,18 @@ end
 ---@param opts? { indent?: integer, lossy?: boolean, secrets?: string, redact?: boolean }
 ---@return string text or a plat.Secret
 function M.encode(value, opts)
-  local ok, text = pcall(prim.encode, value, opts and ENCODE(opts))
-  if not ok then
-    unknown.refuse(value) -- a plan's: that ends the body instead
-    error(text, 2)
-  elseif type(text) == "userdata" then
-    require("plat.secret").made_of(text, "json", value)
+  return encode(value, opts and ENCODE(opts), 2)
+end
+
+--- Returns a function that encodes as `encode` does with these options, which are looked at once:
+--- for what is written often.
+---@param opts table as for `encode`
+---@return fun(value: any): string
+function M.encoder(opts)
+  opts = ENCODE(opts)
+  return function(value)
+    return encode(value, opts, 2)
   end
-  return text
 end
 
 --- Marks a table as an array, so that an empty one is written `[]`.

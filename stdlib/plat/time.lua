@@ -42,11 +42,17 @@ function M.unix(civil, zone)
   return tz.unix(civil, zone or "UTC")
 end
 
+local newest = {} -- the second of UTC that was asked for last: { at =, text = }
+
 --- Returns an instant as RFC 3339 text: "2026-03-29T01:00:00Z".
 ---@param t number unix seconds; fractions are cut
 ---@param zone? string default "UTC"
 ---@return string
 function M.rfc3339(t, zone)
+  local is_utc, second = not zone or zone == "UTC", t // 1
+  if is_utc and second == newest.at then
+    return newest.text
+  end
   local c = tz.civil(t, zone or "UTC")
   local text = ("%04d-%02d-%02dT%02d:%02d:%02d"):format(
     c.year,
@@ -56,8 +62,9 @@ function M.rfc3339(t, zone)
     c.min,
     c.sec
   )
-  if not zone or zone == "UTC" then
-    return text .. "Z"
+  if is_utc then
+    newest.at, newest.text = second, text .. "Z"
+    return newest.text
   end
   local minutes = math.abs(c.offset) // 60
   return ("%s%s%02d:%02d"):format(text, c.offset < 0 and "-" or "+", minutes // 60, minutes % 60)

@@ -7,6 +7,8 @@ local unknown = require("plat.effect.unknown")
 
 local M = {}
 
+local encode = json.encoder({ secrets = "reference" })
+
 --- What is known of a change after a crash (docs/ARCHITECTURE.md, "Effects").
 M.RECOVERY = {
   repeatable = true, -- doing it again gives the same end
@@ -48,7 +50,7 @@ function M.new(step, req)
     fault.raise("bug", about, { msg = "a change needs op, target and a text for people" })
   end
   unknown.refuse(given.args)
-  local ok, args = pcall(json.encode, given.args or {}, { secrets = "reference" })
+  local ok, args = pcall(encode, given.args or {})
   if not ok then
     fault.raise(
       "bug",

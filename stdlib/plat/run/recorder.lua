@@ -12,6 +12,8 @@ local task = require("plat.task")
 
 local M = {}
 
+local encode = json.encoder({ lossy = true, secrets = "reference" })
+
 local MAX_ANSWER = 16 * 1024 -- bytes; a longer one is read again when a resumed run needs it
 
 --- Returns what is kept of a result, for a body that is entered again.
@@ -32,7 +34,7 @@ local function answer_of(change, result)
   else
     kept = result
   end
-  local text = fault.try(json.encode, kept, { lossy = true, secrets = "reference" })
+  local text = fault.try(encode, kept)
   return text and #text <= MAX_ANSWER and kept or nil
 end
 

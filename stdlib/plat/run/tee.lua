@@ -5,6 +5,8 @@ local json = require("plat.json")
 
 local M = {}
 
+local encode = json.encoder({ lossy = true, secrets = "reference", redact = true })
+
 local Tee = { __name = "plat.run.Tee" }
 Tee.__index = Tee
 
@@ -22,8 +24,7 @@ end
 function Tee:emit(name, e)
   self.shown:emit(name, e)
   if name ~= "progress" then
-    local opts = { lossy = true, secrets = "reference", redact = true }
-    self.journal:event(json.encode(events.data(name, e), opts))
+    self.journal:event(encode(events.data(name, e)))
   end
 end
 
