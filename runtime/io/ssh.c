@@ -33,6 +33,7 @@ static void maybe_delete(struct plat_ssh *s)
         return;
     plat_buf_done(&s->out);
     plat_buf_done(&s->tap);
+    plat_buf_done(&s->notice);
     free(s->methods);
     free(s->host_key);
     free(s->host);
@@ -106,11 +107,13 @@ static void on_timer(uv_timer_t *timer)
         return;
     }
     if (s->phase == SSH_HANDSHAKE)
-        plat_err_set(&err, PLAT_ERR_TIMEOUT, 0, "ssh.handshake",
+        plat_err_set(&err, PLAT_ERR_TIMEOUT, 0, "ssh.handshake", "%.100s port %d: %s", s->host,
+                     s->port,
                      s->tap.len ? "the key exchange came to no end"
                                 : "connected, but no SSH server answers");
     else
-        plat_err_set(&err, PLAT_ERR_TIMEOUT, 0, "ssh.auth", "the server does not answer");
+        plat_err_set(&err, PLAT_ERR_TIMEOUT, 0, "ssh.auth",
+                     "%.100s port %d: the server does not answer the login", s->host, s->port);
     ssh_lose(s, &err);
 }
 
@@ -160,6 +163,7 @@ void ssh_lose(struct plat_ssh *s, const struct plat_err *err)
 {
     if (s->phase == SSH_LOST)
         return;
+    ssh_said_collect(s);
     s->phase = SSH_LOST;
     s->err = *err;
     plat_resolve_abandon(&s->lookup);
@@ -174,30 +178,8 @@ void ssh_lose(struct plat_ssh *s, const struct plat_err *err)
 void ssh_lose_lib(struct plat_ssh *s, int rc, const char *op)
 {
     struct plat_err err;
-    char *text = NULL;
 
-    libssh2_session_last_error(s->lib, &text, NULL, 0);
-    if ((rc == LIBSSH2_ERROR_KEX_FAILURE || rc == LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE ||
-         rc == LIBSSH2_ERROR_METHOD_NONE) &&
-        ssh_kex_explain(s, &err)) {
-        ssh_lose(s, &err);
-        return;
-    }
-    if (s->goodbye[0])
-        plat_err_set(&err, PLAT_ERR_CONNECT, rc, op, "%.100s ended the connection: %s", s->host,
-                     s->goodbye);
-    else if (s->send_err)
-        plat_err_errno(&err, s->send_err, op, "the connection to %s was lost", s->host);
-    else if (s->eof)
-        plat_err_set(&err, PLAT_ERR_CONNECT, rc, op,
-                     "the connection to %.100s was lost: the server ended it", s->host);
-    else if (rc == LIBSSH2_ERROR_SOCKET_DISCONNECT || rc == LIBSSH2_ERROR_SOCKET_RECV ||
-             rc == LIBSSH2_ERROR_SOCKET_SEND || rc == LIBSSH2_ERROR_CHANNEL_CLOSED)
-        plat_err_set(&err, PLAT_ERR_CONNECT, rc, op, "the connection to %.100s was lost", s->host);
-    else
-        plat_err_set(&err, PLAT_ERR_CONNECT, rc, op, "%.100s (libssh2 error %d)",
-                     text && *text ? text : "the session broke", rc);
-    err.kind = PLAT_ERR_CONNECT;
+    ssh_lost_explain(s, rc, op, &err);
     ssh_lose(s, &err);
 }
 
@@ -355,6 +337,8 @@ struct plat_ssh *plat_ssh_new(struct plat_loop *loop, const struct plat_ssh_opts
     s->loop = loop;
     s->fd = -1;
     s->port = opts->port;
+    s->family = opts->family;
+    plat_buf_init(&s->notice, SSH_NOTICE_MAX);
     s->max_channels = PLAT_SSH_CHANNELS;
     s->handshake_timeout = opts->handshake_timeout;
     uv_timer_init(plat_loop_uv(loop), &s->timer);
@@ -380,6 +364,11 @@ bool plat_ssh_failed(const struct plat_ssh *s, struct plat_err *err)
     if (s->phase == SSH_LOST)
         *err = s->err;
     return s->phase == SSH_LOST;
+}
+
+const char *plat_ssh_mismatch(const struct plat_ssh *s)
+{
+    return s->mismatch;
 }
 
 const char *plat_ssh_host_key(const struct plat_ssh *s, size_t *ret_len)

@@ -35,9 +35,15 @@ struct plat_ssh_opts {
     const char *kex;       /* exchanges of keys, ciphers and MACs likewise */
     const char *ciphers;
     const char *macs;
+    int family;               /* AF_INET or AF_INET6 alone; 0: both */
     double connect_timeout;   /* seconds, the name and all addresses together; 0: none */
     double handshake_timeout; /* banner and key exchange */
 };
+
+/* What is negotiated: names with commas between, malloc'ed, those that the library in use has, best
+ * first; NULL: no memory. */
+enum plat_ssh_list { PLAT_SSH_KEX, PLAT_SSH_HOST_KEYS, PLAT_SSH_CIPHERS, PLAT_SSH_MACS };
+char *plat_ssh_algorithms(enum plat_ssh_list list);
 
 /* Starts to connect; `op` is ready when the host key is known or nothing will come of it.
  * NULL: *err says why. */
@@ -52,6 +58,10 @@ void plat_ssh_abort(struct plat_ssh *s);
 
 /* True when the session cannot be used; *err says why. */
 bool plat_ssh_failed(const struct plat_ssh *s, struct plat_err *err);
+
+/* Of which list the server has nothing that we have: "cipher", "MAC", "key exchange", "type of host
+ * key"; NULL: that was not it. */
+const char *plat_ssh_mismatch(const struct plat_ssh *s);
 
 /* The server's key as it goes over the wire (RFC 4253, 6.6).  NULL: not known yet. */
 const char *plat_ssh_host_key(const struct plat_ssh *s, size_t *ret_len);
@@ -92,11 +102,19 @@ bool plat_ssh_authenticate(struct plat_ssh *s, const struct plat_ssh_auth *auth,
 /* True: we are in.  False: *err says why; of kind AUTH: another method may be tried. */
 bool plat_ssh_auth_result(const struct plat_ssh *s, struct plat_err *err);
 
-/* What the server said that it takes, "publickey,password", after PLAT_SSH_NONE; NULL: nothing. */
+/* What the server said that it takes, "publickey,password", when it refused; NULL: nothing. */
 const char *plat_ssh_auth_methods(const struct plat_ssh *s);
+
+/* The last attempt was right, and the server wants another way as well. */
+bool plat_ssh_auth_partial(const struct plat_ssh *s);
+
+/* What the server has said for people to read, as lines; also of a session that is lost.  NULL:
+ * nothing. */
+const char *plat_ssh_notice(const struct plat_ssh *s, size_t *ret_len);
 
 /* Of the last attempt: the server would take the key; and the first question of the server that
  * nobody has answered (NULL: none). */
+bool plat_ssh_auth_answered(const struct plat_ssh *s); /* a question got the password */
 bool plat_ssh_auth_key_taken(const struct plat_ssh *s);
 const char *plat_ssh_auth_question(const struct plat_ssh *s);
 

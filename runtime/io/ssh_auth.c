@@ -187,9 +187,15 @@ static int attempt(struct plat_ssh *s)
     return LIBSSH2_ERROR_INVAL;
 }
 
-/* What the library says when the server said no, and the session lives on. */
-static bool is_refusal(int rc)
+/* What the library says when the server said no, and the session lives on.  It says the same when
+ * there came no answer at all. */
+static bool is_refusal(const struct plat_ssh *s, int rc)
 {
+    char *text = NULL;
+
+    libssh2_session_last_error(s->lib, &text, NULL, 0);
+    if (text && !strncmp(text, SSH_WAITED, sizeof(SSH_WAITED) - 1))
+        return false;
     return rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED || rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED ||
            rc == LIBSSH2_ERROR_PASSWORD_EXPIRED || rc == LIBSSH2_ERROR_METHOD_NONE;
 }
@@ -198,6 +204,8 @@ static const char *refusal(const struct plat_ssh *s, int rc)
 {
     if (rc == LIBSSH2_ERROR_PASSWORD_EXPIRED)
         return "the password has expired and must be changed";
+    if (s->partial)
+        return "the server wants another proof beside this one";
     switch (s->login.method) {
     case PLAT_SSH_NONE:
         return "the server wants proof";
@@ -219,6 +227,7 @@ void ssh_auth_step(struct plat_ssh *s)
 {
     int rc = attempt(s);
 
+    ssh_said_collect(s);
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return;
     s->auth_err = (struct plat_err){ .kind = PLAT_OK };
@@ -226,7 +235,7 @@ void ssh_auth_step(struct plat_ssh *s)
         s->auth_err = s->login.agent_err;
     else if (rc)
         plat_err_set(&s->auth_err, PLAT_ERR_AUTH, rc, OP, "%s", refusal(s, rc));
-    if (rc && (!is_refusal(rc) || s->told_end || s->eof)) {
+    if (rc && (!is_refusal(s, rc) || s->told_end || s->eof)) {
         ssh_lose_lib(s, rc, OP);
         return;
     }
@@ -312,7 +321,7 @@ bool plat_ssh_authenticate(struct plat_ssh *s, const struct plat_ssh_auth *auth,
     if (auth->cert && !ssh_cert_usable(auth->cert, auth->cert_len))
         return plat_err_set(err, PLAT_ERR_REFUSED, 0, OP,
                             "libssh2 %s cannot log in by RSA certificates", libssh2_version(0));
-    s->key_taken = false;
+    s->key_taken = s->partial = s->answered = false;
     s->question[0] = '\0';
     if (!set_login(&s->login, auth)) {
         ssh_auth_end(s);
@@ -347,4 +356,20 @@ bool plat_ssh_auth_key_taken(const struct plat_ssh *s)
 const char *plat_ssh_auth_question(const struct plat_ssh *s)
 {
     return s->question[0] ? s->question : NULL;
+}
+
+bool plat_ssh_auth_partial(const struct plat_ssh *s)
+{
+    return s->partial;
+}
+
+bool plat_ssh_auth_answered(const struct plat_ssh *s)
+{
+    return s->answered;
+}
+
+const char *plat_ssh_notice(const struct plat_ssh *s, size_t *ret_len)
+{
+    *ret_len = s->notice.len;
+    return s->notice.len ? plat_buf_bytes(&s->notice) : NULL;
 }

@@ -106,6 +106,12 @@ static void next_address(struct plat_ssh *s)
     while (s->next_addr < s->addrs.n) {
         const char *text = s->addrs.text[s->next_addr++];
 
+        if (s->family && s->family != (strchr(text, ':') ? AF_INET6 : AF_INET)) {
+            if (!s->err.kind)
+                plat_err_set(&s->err, PLAT_ERR_CONNECT, 0, OP, "%.100s has no IPv%d address",
+                             s->host, s->family == AF_INET ? 4 : 6);
+            continue;
+        }
         if (try_address(s, text)) {
             ssh_set_timer(s, share(s));
             ssh_drive(s); /* sets what the poll waits for */
@@ -201,8 +207,16 @@ void ssh_handshake(struct plat_ssh *s)
 {
     int rc = libssh2_session_handshake(s->lib, s->fd);
 
-    if (rc == LIBSSH2_ERROR_EAGAIN)
+    if (rc == LIBSSH2_ERROR_EAGAIN && !ssh_said_old(s))
         return;
+    if (rc == LIBSSH2_ERROR_EAGAIN) {
+        struct plat_err err;
+
+        plat_err_set(&err, PLAT_ERR_CONNECT, LIBSSH2_ERROR_PROTO, "ssh.handshake",
+                     "%.100s port %d speaks SSH 1 alone, which is not safe", s->host, s->port);
+        ssh_lose(s, &err);
+        return;
+    }
     if (rc) {
         ssh_lose_lib(s, rc, "ssh.handshake");
         return;

@@ -12,7 +12,11 @@ enum {
     SSH_QUEUE_HIGH = 256 * 1024, /* queued bytes from which on input is held back */
     SSH_TAP_MAX = 16 * 1024,     /* of the server's first bytes: banner and KEXINIT */
     SSH_CHUNK = 64 * 1024,
+    SSH_NOTICE_MAX = 4096, /* of what the server says in words while we log in */
 };
+
+/* How the library's text begins when it got no answer, whatever its code says. */
+#define SSH_WAITED "Waiting for"
 
 enum ssh_phase {
     SSH_RESOLVING,
@@ -34,7 +38,6 @@ struct ssh_login { /* one attempt to authenticate; secrets are wiped at its end 
     char *agent_blob; /* as the agent knows it */
     size_t agent_blob_len;
     bool rsa_sha256;
-    bool answered; /* the password was given to a question */
     struct ssh_agent_call *call;
     bool signing, signed_; /* the agent was asked; it has answered */
     unsigned char *sig;    /* malloc'ed; NULL: it refused */
@@ -68,6 +71,7 @@ struct plat_ssh {
     char *host;
     char *prefs[10]; /* by LIBSSH2_METHOD_x; NULL: ssh_prefs */
     int port;
+    int family;
     uint64_t connect_by; /* uv_hrtime, 0: none */
     double handshake_timeout;
 
@@ -78,21 +82,29 @@ struct plat_ssh {
 
     struct plat_buf out;
     struct plat_buf tap; /* until the handshake is over */
+    const char *mismatch;
     bool tapping;
     bool dry;     /* the socket had no more in this drive */
     bool held;    /* input waits for room in the queue */
     bool got;     /* something was received in this pass over the commands */
     bool tried;   /* in this drive somebody tried to receive */
     bool eof;     /* the server ended the connection */
-    int send_err; /* errno of a send that failed */
+    bool flooded; /* it sends and sends, and no banner */
+    int send_err; /* errno of what broke the connection */
 
     struct ssh_login login;
     struct plat_err auth_err;
     char *methods;
     const char *lib_methods; /* the library's copy, that nobody has freed */
-    bool key_taken;          /* the last attempt: the server would take this key */
-    char question[100];      /* the last attempt: what nobody answered */
-    bool told_end;           /* the server said that it ends the connection: goodbye */
+    bool partial;            /* the last attempt was right, and the server wants more */
+    bool answered;           /* the last attempt: the password was given to a question */
+    struct plat_buf notice;  /* banners and instructions */
+    unsigned char *mail[16]; /* memory of the library that may hold a banner */
+    size_t mail_size[16];
+    unsigned next_mail;
+    bool key_taken;     /* the last attempt: the server would take this key */
+    char question[100]; /* the last attempt: what nobody answered */
+    bool told_end;      /* the server said that it ends the connection: goodbye */
     char goodbye[100];
 
     struct plat_ssh_exec *execs;   /* all, in the order of their start */
@@ -158,6 +170,9 @@ void ssh_set_timer(struct plat_ssh *s, double seconds);        /* 0: stops it */
 void ssh_wake(struct plat_op **slot);
 void ssh_deliver_soon(struct plat_ssh *s);
 
+/* ssh_lost.c */
+void ssh_lost_explain(struct plat_ssh *s, int rc, const char *op, struct plat_err *err);
+
 /* ssh_queue.c */
 void ssh_queue_hook(struct plat_ssh *s);
 void ssh_queue_flush(struct plat_ssh *s);
@@ -196,6 +211,13 @@ void ssh_cert_on_free(struct ssh_login *login, void *p);
 
 /* ssh_said.c */
 void ssh_said_hook(struct plat_ssh *s);
+void ssh_said_on_alloc(struct plat_ssh *s, unsigned char *p, size_t n);
+void ssh_said_on_free(struct plat_ssh *s, const unsigned char *p);
+/* The server went away before it said who it is.  False: it did not. */
+bool ssh_said_before_banner(const struct plat_ssh *s, int rc, struct plat_err *err);
+bool ssh_said_banner(const struct plat_ssh *s);
+bool ssh_said_old(const struct plat_ssh *s); /* its banner is of SSH 1 */
+void ssh_said_collect(struct plat_ssh *s);   /* before the library is freed */
 void ssh_said_questions(const char *name, int name_len, const char *instruction,
                         int instruction_len, int n, const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompts,
                         LIBSSH2_USERAUTH_KBDINT_RESPONSE *responses, void **abstract);

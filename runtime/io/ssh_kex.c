@@ -121,6 +121,32 @@ bool ssh_kex_prefer(struct plat_ssh *s, int method, const char *list)
     return ok;
 }
 
+char *plat_ssh_algorithms(enum plat_ssh_list list)
+{
+    static const int methods[] = { LIBSSH2_METHOD_KEX, LIBSSH2_METHOD_HOSTKEY,
+                                   LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_MAC_CS };
+    const char *at = ssh_prefs[methods[list]], *end = at + strlen(at), *name, **algs = NULL;
+    LIBSSH2_SESSION *lib = libssh2_session_init();
+    int n = lib ? libssh2_session_supported_algs(lib, methods[list], &algs) : 0;
+    struct plat_buf known;
+    char *text = NULL;
+    size_t len;
+
+    plat_buf_init(&known, 4096);
+    while (next_name(&at, end, &name, &len))
+        for (int i = 0; i < n; i++)
+            if (strlen(algs[i]) == len && !memcmp(algs[i], name, len))
+                plat_buf_addf(&known, "%s%s", known.len ? "," : "", algs[i]);
+    if (known.len)
+        text = strndup(plat_buf_bytes(&known), known.len);
+    if (n > 0)
+        libssh2_free(lib, algs);
+    if (lib)
+        libssh2_session_free(lib);
+    plat_buf_done(&known);
+    return text;
+}
+
 /* Keeps a list of algorithms that the caller wants. */
 static bool want(struct plat_ssh *s, int method, const char *list)
 {
@@ -194,6 +220,8 @@ bool ssh_kex_explain(struct plat_ssh *s, struct plat_err *err)
             return false;
         plat_buf_init(&ours, 4096);
         found = common(s, i, (const char *)at + 4, len, &ours);
+        if (!found)
+            s->mismatch = what[i];
         if (!found)
             plat_err_set(err, PLAT_ERR_CONNECT, LIBSSH2_ERROR_KEX_FAILURE, "ssh.handshake",
                          "no %s in common: the server has %.*s%s; libssh2 %s has %.80s", what[i],

@@ -18,6 +18,7 @@ static void *on_alloc(size_t n, void **abstract)
     void *p = malloc(n);
 
     ssh_cert_on_alloc(&s->login, p, n);
+    ssh_said_on_alloc(s, p, n);
     return p;
 }
 
@@ -30,6 +31,7 @@ static void on_free(void *p, void **abstract)
     if (p && p == s->lib_methods)
         s->lib_methods = NULL;
     ssh_cert_on_free(&s->login, p);
+    ssh_said_on_free(s, p);
     ssh_status_on_free(s, p);
     free(p);
 }

@@ -56,12 +56,16 @@ static ssize_t on_recv(libssh2_socket_t fd, void *data, size_t len, int flags, v
         return -s->send_err;
     if (n < 0) {
         s->dry = errno == EAGAIN;
+        if (!s->dry && !s->send_err)
+            s->send_err = errno; /* the connection is gone both ways */
         return -errno;
     }
     s->eof = n == 0;
     s->got = true;
-    if (s->tapping)
-        plat_buf_add(&s->tap, data, (size_t)n); /* full: that was enough */
+    if (s->tapping && !plat_buf_add(&s->tap, data, (size_t)n) && !ssh_said_banner(s)) {
+        s->flooded = true; /* the library would read lines for ever, and wait for none */
+        return -EPROTO;
+    }
     return n;
 }
 

@@ -2,7 +2,9 @@
 #include "prim/ssh.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "lua/args.h"
 #include "lua/fail.h"
@@ -93,12 +95,30 @@ static int k_connect(lua_State *L, int status, lua_KContext ctx)
 
     (void)status;
     if (plat_op_failed(&op->op, &err) || plat_ssh_failed(box->s, &err)) {
+        const char *mismatch = plat_ssh_mismatch(box->s);
+
         plat_ssh_free(box->s);
         box->s = NULL;
-        return plat_fail(L, &err);
+        plat_fail(L, &err);
+        lua_pushstring(L, mismatch);
+        lua_setfield(L, -2, "mismatch");
+        return 2;
     }
     lua_settop(L, 2);
     return 1;
+}
+
+static int family(lua_State *L, int idx)
+{
+    const char *name = text(L, idx, "family");
+
+    if (!name || !strcmp(name, "any"))
+        return 0;
+    if (!strcmp(name, "inet"))
+        return AF_INET;
+    if (strcmp(name, "inet6") != 0)
+        luaL_error(L, "bad option 'family' (inet, inet6 or any expected)");
+    return AF_INET6;
 }
 
 static int l_connect(lua_State *L)
@@ -121,6 +141,7 @@ static int l_connect(lua_State *L)
         .kex = text(L, 1, "kex"),
         .ciphers = text(L, 1, "ciphers"),
         .macs = text(L, 1, "macs"),
+        .family = family(L, 1),
         .connect_timeout = seconds(L, 1, "connect_timeout", 10),
         .handshake_timeout = seconds(L, 1, "handshake_timeout", 15),
     };
@@ -163,6 +184,15 @@ static int l_banner(lua_State *L)
     return 1;
 }
 
+static int l_notice(lua_State *L)
+{
+    size_t len;
+    const char *text = plat_ssh_notice(prim_ssh_check(L, 1)->s, &len);
+
+    lua_pushlstring(L, text ? text : "", len);
+    return 1;
+}
+
 /* ---- authentication ---- */
 
 static int k_auth(lua_State *L, int status, lua_KContext ctx)
@@ -183,6 +213,10 @@ static int k_auth(lua_State *L, int status, lua_KContext ctx)
     lua_setfield(L, -2, "methods");
     lua_pushboolean(L, plat_ssh_auth_key_taken(box->s));
     lua_setfield(L, -2, "key_taken");
+    lua_pushboolean(L, plat_ssh_auth_partial(box->s));
+    lua_setfield(L, -2, "partial");
+    lua_pushboolean(L, plat_ssh_auth_answered(box->s));
+    lua_setfield(L, -2, "answered");
     lua_pushstring(L, plat_ssh_auth_question(box->s));
     lua_setfield(L, -2, "question");
     return 2;
@@ -261,15 +295,32 @@ static int l_version(lua_State *L)
     return 1;
 }
 
+/* Nothing here raises while the text is held, except for want of memory. */
+static int l_algorithms(lua_State *L)
+{
+    static const char *const fields[] = { "kex", "host_keys", "ciphers", "macs" };
+
+    lua_createtable(L, 0, 4);
+    for (int i = 0; i < 4; i++) {
+        char *list = plat_ssh_algorithms((enum plat_ssh_list)i);
+
+        lua_pushstring(L, list ? list : "");
+        free(list);
+        lua_setfield(L, -2, fields[i]);
+    }
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    { "connect", l_connect }, { "key", prim_ssh_key }, { "agent_keys", prim_ssh_agent_keys },
-    { "version", l_version }, { NULL, NULL },
+    { "connect", l_connect },       { "key", prim_ssh_key },  { "agent_keys", prim_ssh_agent_keys },
+    { "algorithms", l_algorithms }, { "version", l_version }, { NULL, NULL },
 };
 
 static const luaL_Reg session_methods[] = {
     { "host_key", l_host_key },
     { "trust", l_trust },
     { "banner", l_banner },
+    { "notice", l_notice },
     { "auth", l_auth },
     { "exec", prim_ssh_exec },
     { "open", prim_ssh_open },

@@ -9,6 +9,7 @@ local M = {}
 ---@field kex? string key exchanges in the order wanted; `ciphers` and `macs` likewise
 ---@field ciphers? string
 ---@field macs? string
+---@field family? "inet"|"inet6"|"any" of the addresses that are tried
 ---@field connect_timeout? number seconds for the name and all its addresses, 10
 ---@field handshake_timeout? number seconds for the banner and the key exchange, 15
 
@@ -48,7 +49,9 @@ local Command = {}
 ---@class prim.ssh.Key a private key, for any number of sessions
 local Key = {}
 
---- Connects, up to the point where the server's key is known.
+--- Connects, up to the point where the server's key is known. An error has `mismatch` where the
+--- server and we have nothing in common: "cipher", "MAC", "key exchange", "type of host key"; its
+--- code is -2 where the server is full, or goes away without a word.
 ---@async
 ---@param opts prim.ssh.ConnectOptions
 ---@return prim.ssh.Session? session
@@ -71,6 +74,10 @@ function M.key(text, passphrase) end
 ---@return table? err
 function M.agent_keys(path) end
 
+--- Returns what may be negotiated, with commas between: what libssh2 has and is sound, best first.
+---@return { kex: string, host_keys: string, ciphers: string, macs: string }
+function M.algorithms() end
+
 --- Returns the version of libssh2 that is in use.
 ---@return string
 function M.version() end
@@ -87,10 +94,16 @@ function Session:trust() end
 ---@return string? banner
 function Session:banner() end
 
+--- Returns what the server has said for people to read while we log in, as lines: its banner, why
+--- an account may not log in. Empty: nothing.
+---@return string
+function Session:notice() end
+
 --- Makes one attempt to log in. After an error of kind `auth` another may follow. The error has
---- `methods`, what the server takes, once "none" has asked for that; `key_taken`: the server knows
---- the key (which is all that "offer" asks), and refused what followed; `question`: what the server
---- asked and nobody answered.
+--- `methods`, what the server takes from now on; `partial`: this was right, and the server wants
+--- one of `methods` as well; `key_taken`: the server knows the key (which is all that "offer"
+--- asks), and refused what followed; `answered`: a question got the password; `question`: what the
+--- server asked and nobody answered.
 ---@async
 ---@param opts prim.ssh.AuthOptions
 ---@return true? ok
