@@ -1,6 +1,7 @@
 --- SSH connections to hosts: found by ssh_config, verified by known_hosts, one a host and run. What
 --- is asked over them goes through the door (plat.effect); see plat.host.
 
+local arrive = require("plat.ssh.arrive")
 local fault = require("plat.fault")
 local hostkey = require("plat.ssh.hostkey")
 local login = require("plat.ssh.login")
@@ -24,19 +25,13 @@ end
 ---@return prim.ssh.Session
 function M.open(host, how)
   local settings = settings_of(host)
-  local opts = {
-    host = settings.host,
-    port = settings.port,
-    host_keys = hostkey.preferred(settings),
-    connect_timeout = settings.timeout,
-    via = how and how.via,
-  }
-  local session, err
-  if opts.via then
-    session, err = prim.connect(opts)
-  else
-    session, err = route.connect(settings, host, opts)
-  end
+  local opts = arrive.options(settings, how and how.via)
+  local session, err = arrive.connect(settings, function()
+    if opts.via then
+      return prim.connect(opts)
+    end
+    return route.connect(settings, host, opts)
+  end)
   if not session then
     err.phase = "connect"
     fault.raise_err(about(host), err)

@@ -220,8 +220,8 @@ ProxyCommand nc %h %p # %r
     )
     cfg:lookup("h")
     t.equal(cfg.ignored, {
-      { keyword = "compression", file = USER, line = 1, harmless = false },
-      { keyword = "forwardx11", file = USER, line = 2, harmless = true },
+      { keyword = "compression", file = USER, line = 1, place = USER .. ":1", harmless = false },
+      { keyword = "forwardx11", file = USER, line = 2, place = USER .. ":2", harmless = true },
     })
     cfg:lookup("a")
     cfg:lookup("a")

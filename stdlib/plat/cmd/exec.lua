@@ -3,6 +3,7 @@
 local cli = require("plat.cli")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
+local flags = require("plat.ssh.given")
 local hosts = require("plat.host")
 local json = require("plat.json")
 local out = require("plat.out")
@@ -31,8 +32,9 @@ local FLAGS = {
     value = "FILE",
     help = "instead of the platrun.conf that is found",
   },
-  { "--help", "-h", help = "this text" },
 }
+table.move(flags.FLAGS, 1, #flags.FLAGS, #FLAGS + 1, FLAGS)
+FLAGS[#FLAGS + 1] = { "--help", "-h", help = "this text" }
 
 local function usage(msg, hint)
   fault.raise("usage", nil, { msg = msg, hint = hint or USAGE, where = "" })
@@ -150,6 +152,7 @@ end
 
 local function run(pattern, command, opts)
   local chosen = load_inventory(opts):hosts(pattern)
+  flags.take(opts)
   effect.open({ mode = "run" })
   local answers = task.each(chosen, { limit = opts.forks or 64 }, function(entry)
     local answer = ask(hosts.new(entry), command, opts)

@@ -1,6 +1,8 @@
 --- The flags of `platrun PLAYBOOK`, by plat.cli.
 
-return {
+local given = require("plat.ssh.given")
+
+local FLAGS = {
   {
     "--inventory",
     "-i",
@@ -93,5 +95,9 @@ return {
     help = "let something go wrong in the sandbox",
   },
   { "--seed", type = "integer", value = "N", help = "seed of a new sandbox" },
-  { "--help", "-h", help = "this text" },
 }
+
+table.move(given.FLAGS, 1, #given.FLAGS, #FLAGS + 1, FLAGS)
+FLAGS[#FLAGS + 1] = { "--help", "-h", help = "this text" }
+
+return FLAGS

@@ -350,6 +350,7 @@ function M.run(spec)
     world = open_sandbox(spec.opts, inventory)
   else
     refuse_sandbox_flags(spec.opts)
+    require("plat.ssh.given").take(spec.opts)
   end
   local journal, cron
   local ok, status = xpcall(function()

@@ -29,13 +29,17 @@ local LOAD = check.options("config.load", {
 local LOOKUP = check.options("config.lookup", {
   user = { type = "string", help = "wins over the files" },
   port = { type = "integer", help = "wins over the files" },
-  options = { type = "table", help = 'lines that win over the files, as by ssh -o: "Port=22"' },
+  options = {
+    type = "table",
+    help = 'lines that win over the files, as by ssh -o: "Port=22", or { text =, from = }',
+  },
 })
 
 ---@class plat.ssh.Ignored
 ---@field keyword string
 ---@field file string
 ---@field line integer
+---@field place string both, for messages
 ---@field harmless boolean nothing is missed
 
 ---@class plat.ssh.Config
@@ -95,6 +99,7 @@ local function teller(self)
         keyword = keyword.name,
         file = st.file,
         line = st.line,
+        place = st:place(),
         harmless = keyword.use == "harmless",
       }
     end
@@ -114,8 +119,10 @@ local function new_pass(self, host, opts)
     ignored = teller(self),
   }
   local statements = {}
-  for i, text in ipairs(opts.options or {}) do
-    local place = { file = "option", line = i, user = true }
+  for i, option in ipairs(opts.options or {}) do
+    local text = type(option) == "table" and option.text or option
+    local from = type(option) == "table" and option.from or nil
+    local place = { file = from or "option", line = i, user = true, bare = from ~= nil }
     statements[i] = files.statement(self.loader, text, place) or nil
     local kind = statements[i] and statements[i].keyword and statements[i].keyword.kind
     if kind == "host" or kind == "match" or kind == "include" then
@@ -147,7 +154,8 @@ end
 --- Returns what the files say of a host: a table by keyword, as `ssh -G` prints it. Raises "parse"
 --- for unknown keywords and for tokens without a value.
 ---@param host string as it would be given to ssh
----@param opts? { user?: string, port?: integer, options?: string[] } what wins over the files
+---@param opts? { user?: string, port?: integer, options?: (string|table)[] } what wins over the
+---  files; of an option as { text =, from = } `from` is what messages call it
 ---@return table settings
 function Config:lookup(host, opts)
   if type(host) ~= "string" or host == "" or host:find("%z") then

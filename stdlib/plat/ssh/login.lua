@@ -1,59 +1,242 @@
---- Logging in: one way after the other, until the server takes one.
+--- Logging in: one way after the other, until the server takes one. Servers take few attempts (six,
+--- unless MaxAuthTries says otherwise): those that are most likely right come first.
 
+local algorithms = require("plat.ssh.algorithms")
 local fault = require("plat.fault")
-local prim = require("prim.ssh")
+local identity = require("plat.ssh.identity")
+local keys = require("plat.ssh.keys")
+local list = require("plat.list")
 
 local M = {}
 
-local keys = {} -- private keys of this process, by path: { key =, err = }
+local METHODS = "publickey,keyboard-interactive,password"
+local FEW = "servers take few attempts: name the right key (ansible_ssh_private_key_file); "
+  .. "-o IdentitiesOnly=yes leaves the agent's other keys out"
+local SWITCH = {
+  ["keyboard-interactive"] = "kbdinteractiveauthentication",
+  password = "passwordauthentication",
+}
 
---- Returns a private key, parsed once a process; nil and why if it cannot be used.
-local function key_of(path)
-  if not keys[path] then
-    local text, err = require("prim.fs").read(path)
-    local key
-    if text then
-      key, err = prim.key(text)
-    end
-    keys[path] = { key = key, err = err }
-  end
-  return keys[path].key, keys[path].err
+---@class plat.ssh.Login what is going on with one session
+---@field about table
+---@field settings plat.ssh.Settings
+---@field session prim.ssh.Session
+---@field tried string[] for people
+---@field methods? table<string, boolean> what the server takes, once it has said so
+---@field wrong_password? boolean
+---@field question? string
+
+local function note(self, what, why)
+  self.tried[#self.tried + 1] = ("%s: %s"):format(what, why)
 end
 
---- Tries one way after the other; returns true, or nil and what was tried.
-local function try_all(about, settings, session)
-  local tried = {}
-  local function try_one(what, opts)
-    opts.user = settings.user
-    local ok, err = session:auth(opts)
-    if ok then
-      return true
-    elseif err.kind ~= "auth" then
-      fault.raise_err(about, err)
-    end
-    tried[#tried + 1] = what
+local function said(self)
+  local lines = {}
+  for line in self.session:notice():gmatch("[^\n]*%S[^\n]*") do
+    lines[#lines + 1] = "the server says: " .. line
   end
-  for _, held in ipairs(settings.agent and prim.agent_keys(settings.agent) or {}) do
-    local opts = { method = "agent", agent = settings.agent, blob = held.blob }
-    if try_one(("%s of the agent"):format(held.comment), opts) then
-      return true
+  return lines
+end
+
+--- Raises that the connection is gone, with what was tried before.
+local function raise_lost(self, what, err)
+  local detail = list.copy(self.tried)
+  detail[#detail + 1] = what .. ": then the connection ended"
+  for _, line in ipairs(said(self)) do
+    detail[#detail + 1] = line
+  end
+  err.detail, err.phase = detail, "auth"
+  err.hint = err.kind == "connect" and FEW or nil
+  fault.raise_err(self.about, err)
+end
+
+--- Makes one attempt; returns whether we are in, else why not. Of a lost connection it raises.
+local function attempt(self, what, opts)
+  opts.user = self.settings.user
+  local ok, err = self.session:auth(opts)
+  if ok then
+    return true
+  elseif err.kind == "connect" or err.kind == "timeout" or err.kind == "cancelled" then
+    raise_lost(self, what, err)
+  end
+  if err.methods then
+    self.methods = {}
+    for _, name in ipairs(algorithms.split(err.methods)) do
+      self.methods[name] = true
     end
   end
-  for _, path in ipairs(settings.keys) do
-    local key, err = key_of(path)
-    if not key then
-      tried[#tried + 1] = ("%s (%s)"):format(path, err.msg)
-    elseif try_one(path, { method = "publickey", key = key }) then
-      return true
+  return nil, err
+end
+
+-- ---- the ways ----
+
+--- A key that is encrypted is offered first: nobody is asked for the passphrase of one that the
+--- server would not take.
+local function is_wanted(self, one, file)
+  if not file.encrypted or not one.blob or file.made and file.made.key then
+    return true
+  end
+  local opts = { method = "offer", blob = one.certificate or one.blob, rsa_sha256 = one.rsa_sha256 }
+  local _, err = attempt(self, one.name, opts)
+  return err.key_taken, err.msg
+end
+
+local function by_file(self, one)
+  local file = one.file
+  local wanted, why = file.problem == nil, file.problem
+  if wanted then
+    wanted, why = is_wanted(self, one, file)
+  end
+  if not wanted then
+    return nil, { msg = why }
+  end
+  local key, problem = keys.private(self.about, file, self.settings)
+  if not key then
+    return nil, { msg = problem }
+  end
+  return attempt(self, one.name, {
+    method = "publickey",
+    key = key,
+    certificate = one.certificate,
+    rsa_sha256 = one.rsa_sha256,
+  })
+end
+
+local function by_key(self, one)
+  local ok, err
+  if one.file then
+    ok, err = by_file(self, one)
+  else
+    ok, err = attempt(self, one.name, {
+      method = "agent",
+      agent = one.agent,
+      blob = one.blob,
+      certificate = one.certificate,
+      rsa_sha256 = one.rsa_sha256,
+    })
+  end
+  if not ok then
+    note(self, one.name, err.msg)
+  end
+  return ok
+end
+
+--- A password that was refused is not tried by another way: accounts get locked.
+local function by_password(self, method)
+  if self.wrong_password then
+    return nil
+  end
+  local name = ("%s, by %s"):format(self.settings.password_from, method)
+  local ok, err = attempt(self, name, { method = method, password = self.settings.password })
+  if not ok then
+    self.wrong_password = not err.partial and (method == "password" or err.answered)
+    self.question = self.question or err.question
+    note(self, name, err.question and ("the server asks: %s"):format(err.question) or err.msg)
+  end
+  return ok
+end
+
+--- RSA keys sign by SHA-512 first; servers that are not OpenSSH may know SHA-256 alone.
+local function with_sha256(self, identities)
+  local banner = self.session:banner() or ""
+  if banner:find("dropbear", 1, true) then
+    for _, one in ipairs(identities) do
+      one.rsa_sha256 = true
+    end
+  elseif not banner:find("OpenSSH", 1, true) then
+    return list.map(
+      list.where(identities, function(one)
+        local blob = one.blob or ""
+        return not one.rsa_sha256 and not one.certificate and blob:find("ssh-rsa", 1, true) == 5
+      end),
+      function(one)
+        return list.merge(one, { rsa_sha256 = true, name = one.name .. " by SHA-256" })
+      end
+    )
+  end
+  return {}
+end
+
+--- Returns the ways, best first. With a password at hand, keys that nobody has named come last.
+local function ways_of(self)
+  local settings, ways, last = self.settings, {}, {}
+  local function add(to, method, one)
+    to[#to + 1] = { method = method, one = one }
+  end
+  for _, method in ipairs(algorithms.split(settings.ssh.preferredauthentications or METHODS)) do
+    if method == "publickey" and settings.ssh.pubkeyauthentication ~= "no" then
+      local identities = identity.of(self.about, settings)
+      for _, one in ipairs(identities) do
+        add((one.named or not settings.password) and ways or last, method, one)
+      end
+      for _, one in ipairs(with_sha256(self, identities)) do
+        add(last, method, one)
+      end
+    elseif SWITCH[method] and settings.password and settings.ssh[SWITCH[method]] then
+      add(ways, method)
     end
   end
-  if settings.password then
-    local password = { method = "password", password = settings.password }
-    if try_one("the inventory's password", password) then
-      return true
+  return table.move(last, 1, #last, #ways + 1, ways)
+end
+
+--- Tries one way after the other; returns whether we are in.
+local function try_all(self)
+  local ways = ways_of(self)
+  local kinds = {}
+  for _, way in ipairs(ways) do
+    kinds[way.method] = true
+  end
+  if list.count(kinds) ~= 1 and attempt(self, "none", { method = "none" }) then
+    return true -- several ways: asking what the server takes costs no attempt; or none at all
+  end
+  for _, way in ipairs(ways) do
+    if not self.methods or self.methods[way.method] then
+      local perform = way.method == "publickey" and by_key or by_password
+      if perform(self, way.one or way.method) then
+        return true
+      end
     end
   end
-  return nil, tried
+end
+
+-- ---- why not ----
+
+local function hint_of(self)
+  local takes = self.methods or {}
+  local password = takes.password or takes["keyboard-interactive"]
+  if not self.methods and #self.tried > 0 then
+    return "none of these could be shown to the server: mend what is said of them"
+  elseif self.question then
+    return "the password's question is the only one that platrun answers: log in by a key"
+  elseif self.wrong_password then
+    return "the password is wrong or too old: check it by ssh, and mend the inventory's secret"
+  elseif password and not takes.publickey and not self.settings.password then
+    return "the server takes passwords alone: set ansible_password (by a vault), or say -k"
+  elseif takes.publickey then
+    local add = "ssh-copy-id puts your key there; ansible_user and ansible_ssh_private_key_file "
+    return add .. "(or -u and --private-key) choose others"
+  end
+  return "platrun knows keys, certificates, agents and passwords; ssh -v shows what is wanted"
+end
+
+local function raise_refused(self)
+  local settings = self.settings
+  local takes = list.keys(self.methods or {})
+  local detail = #self.tried > 0 and self.tried or { "no key, no agent, no password" }
+  for _, line in ipairs(said(self)) do
+    detail[#detail + 1] = line
+  end
+  fault.raise("auth", self.about, {
+    msg = ("%s@%s port %d: no way to log in%s"):format(
+      settings.user,
+      settings.host,
+      settings.port,
+      #takes > 0 and ": the server takes " .. table.concat(takes, ", ") or ""
+    ),
+    detail = detail,
+    hint = hint_of(self),
+    phase = "auth",
+  })
 end
 
 --- Logs a session in whose host is verified; raises what was tried.
@@ -62,14 +245,12 @@ end
 ---@param settings plat.ssh.Settings
 ---@param session prim.ssh.Session
 function M.perform(about, settings, session)
-  local done, tried = try_all(about, settings, session)
-  if not done then
-    fault.raise("auth", about, {
-      msg = ("%s@%s:%d: no way to log in"):format(settings.user, settings.host, settings.port),
-      detail = #tried > 0 and tried or { "no key, no agent, no password" },
-      hint = "ssh-add a key, or set ansible_user and ansible_ssh_private_key_file",
-      phase = "auth",
-    })
+  local self = { about = about, settings = settings, session = session, tried = {} }
+  if not try_all(self) then
+    raise_refused(self)
+  end
+  for _, line in ipairs(said(self)) do
+    require("plat.out").debug(1, ("%s: %s"):format(about.target, line))
   end
 end
 

@@ -1,15 +1,19 @@
---- How a host is reached: what the inventory says of it, before what ssh_config says.
+--- How a host is reached: what the inventory and the command line say of it, before what ssh_config
+--- says.
 
 local list = require("plat.list")
-local sys = require("prim.sys")
+local out = require("plat.out")
+local variables = require("plat.ssh.variables")
 
 local M = {}
 
-local state = {} -- of this process: { config = }
+local configs = {} -- of this process: by the path of -F, "" for the usual files
 
-local function config()
-  state.config = state.config or require("plat.ssh.config").load({})
-  return state.config
+local function config(path)
+  local key = path or ""
+  configs[key] = configs[key]
+    or { files = require("plat.ssh.config").load({ path = path }), told = 0 }
+  return configs[key]
 end
 
 ---@class plat.ssh.HostLike a host of the inventory, or a hop on the way to one
@@ -26,55 +30,69 @@ end
 ---@field known string[] files of known hosts: the user's, then the machine's
 ---@field remember? string the file that new keys are added to
 ---@field alias? string HostKeyAlias
----@field accept_new boolean
+---@field strict "yes"|"accept-new"|"no" what becomes of hosts that are not known
+---@field strict_from? string who says so
 ---@field timeout number seconds to connect
+---@field attempts integer how often
 ---@field password? string|plat.Secret
+---@field password_from string where it stands
+---@field passphrase? string|plat.Secret of encrypted keys
+---@field passphrase_from? string
+---@field batch boolean nobody is asked for anything
+---@field tries integer how often somebody is asked for a passphrase
 ---@field proxyjump? plat.ssh.Hop[]
 ---@field proxycommand? string
 ---@field ssh table all that ssh_config says
 
-local function existing(paths)
-  local fs = require("prim.fs")
-  return list.where(paths, function(path)
-    return fs.stat(path) ~= nil
-  end)
-end
-
-local function agent_of(found)
-  local agent = found.identityagent
-  if agent == "none" then
-    return nil
-  end
-  return agent and agent ~= "SSH_AUTH_SOCK" and agent or sys.getenv("SSH_AUTH_SOCK")
-end
+local STRICT = { ["accept-new"] = "accept-new", no = "no" }
 
 local function joined(first, second)
   return table.move(second, 1, #second, #first + 1, list.copy(first))
+end
+
+--- Tells each keyword that is not done once a run.
+local function tell_ignored(of)
+  local ignored = of.files.ignored
+  for i = of.told + 1, #ignored do
+    local one = ignored[i]
+    if not one.harmless then
+      out.warn(("%s: platrun does not do %s"):format(one.place, one.keyword))
+    end
+  end
+  of.told = #ignored
 end
 
 --- Returns how a host is reached.
 ---@param host plat.ssh.HostLike
 ---@return plat.ssh.Settings
 function M.of(host)
-  local vars = host.vars
-  local port = vars.ansible_port or vars.ansible_ssh_port
-  local found = config():lookup(host.address, {
-    user = vars.ansible_user or vars.ansible_ssh_user,
-    port = port and math.tointeger(tonumber(port)) or nil,
+  local asked = variables.of(host.vars)
+  local of = config(asked.config)
+  local found = of.files:lookup(host.address, {
+    user = asked.user,
+    port = asked.port,
+    options = asked.options,
   })
-  local own = vars.ansible_ssh_private_key_file
+  tell_ignored(of)
   return {
     host = found.hostname,
     port = found.port,
     user = found.user,
-    keys = existing(own and { own } or found.identityfile),
-    agent = not own and agent_of(found) or nil,
+    keys = found.identityfile,
+    agent = found.agent_socket or nil,
     known = joined(found.userknownhostsfile, found.globalknownhostsfile),
     remember = found.userknownhostsfile[1],
     alias = found.hostkeyalias,
-    accept_new = found.stricthostkeychecking == "accept-new",
+    strict = STRICT[found.stricthostkeychecking] or "yes",
+    strict_from = found.strict_from,
     timeout = found.connecttimeout or 10,
-    password = vars.ansible_password or vars.ansible_ssh_pass,
+    attempts = found.connectionattempts,
+    password = asked.password,
+    password_from = asked.password_from,
+    passphrase = asked.passphrase,
+    passphrase_from = asked.passphrase_from,
+    batch = found.batchmode,
+    tries = found.numberofpasswordprompts,
     proxyjump = found.proxyjump,
     proxycommand = found.proxycommand,
     ssh = found,

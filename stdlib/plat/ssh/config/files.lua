@@ -28,12 +28,16 @@ local SYSTEM_DIR = "/etc/ssh"
 ---@field value any
 ---@field includes? table[] of an Include: the files
 ---@field user boolean of the user's files, not the machine's
+---@field bare? boolean `file` names an option, which has no lines
 local Statement = {}
 Statement.__index = Statement
 
---- Returns "FILE:LINE".
+--- Returns "FILE:LINE"; of an option that has a name of its own that.
 ---@return string
 function Statement:place()
+  if self.bare then
+    return self.file
+  end
   return ("%s:%d"):format(self.file, self.line)
 end
 
@@ -220,7 +224,7 @@ end
 --- Returns the statement of one line, nil if there is none.
 ---@param loader table
 ---@param text string
----@param place { file: string, line: integer, user: boolean }
+---@param place { file: string, line: integer, user: boolean, bare?: boolean }
 ---@param depth? integer
 ---@return plat.ssh.Statement?
 function M.statement(loader, text, place, depth)
@@ -232,6 +236,7 @@ function M.statement(loader, text, place, depth)
     file = place.file,
     line = place.line,
     user = place.user,
+    bare = place.bare,
     word = word,
     rest = rest,
     keyword = keywords.BY_NAME[word],

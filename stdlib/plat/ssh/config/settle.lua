@@ -163,6 +163,8 @@ function M.settings(pass, env)
     end
   end
   out.ignoreunknown, out.host_tokens = nil, c.tokens
+  local strict = origin.stricthostkeychecking
+  out.strict_from = strict and strict:place()
   return out
 end
 
