@@ -48,13 +48,6 @@ local function load_inventory(opts)
   end
   local chosen = opts.inventory and "-i" or conf.path
   local inventory = require("plat.inventory").load(paths, { chosen_by = chosen })
-  if inventory.is_sandbox then
-    fault.raise("refused", nil, {
-      msg = "the sandbox has no hosts that run commands",
-      hint = "choose a real inventory with -i",
-      where = "",
-    })
-  end
   return inventory
 end
 
@@ -150,10 +143,20 @@ local function worst(answers)
   return seen[2] and 2 or seen[4] and 4 or 0
 end
 
-local function run(pattern, command, opts)
-  local chosen = load_inventory(opts):hosts(pattern)
-  flags.take(opts)
-  effect.open({ mode = "run" })
+--- Opens the world of the sandbox's inventory; a real one has none.
+local function open_world(inventory)
+  if not inventory.is_sandbox then
+    return nil
+  end
+  out.err("sandbox: nothing real is touched")
+  return require("plat.sim.world").open({
+    lazy = true,
+    hosts = require("plat.sim.host.place").of_inventory(inventory),
+  })
+end
+
+local function perform(inventory, pattern, command, opts)
+  local chosen = inventory:hosts(pattern)
   local answers = task.each(chosen, { limit = opts.forks or 64 }, function(entry)
     local answer = ask(hosts.new(entry), command, opts)
     if opts.output == "jsonl" then
@@ -167,6 +170,18 @@ local function run(pattern, command, opts)
     tell_grouped(answers)
   end
   return worst(answers)
+end
+
+local function run(pattern, command, opts)
+  local inventory = load_inventory(opts)
+  flags.take(opts)
+  local world = open_world(inventory)
+  effect.open({ mode = "run", world = world })
+  local ok, result = xpcall(perform, fault.from_handler, inventory, pattern, command, opts)
+  if world then
+    task.shield(10, world.close, world)
+  end
+  return ok and result or error(result, 0)
 end
 
 --- Splits the words at `--`: what stands behind it belongs to the command.

@@ -4,6 +4,7 @@
 local fault = require("plat.fault")
 local faults = require("plat.env").lazy("plat.sim.faults")
 local json = require("plat.json")
+local place = require("plat.sim.host.place")
 local request = require("plat.sim.request")
 local state = require("plat.state")
 local time = require("prim.time")
@@ -25,6 +26,7 @@ local SAFE = { GET = true, HEAD = true, OPTIONS = true }
 
 local World = { __name = "plat.sim.World" }
 World.__index = World
+place.give(World)
 
 -- ---- models ----
 
@@ -50,20 +52,24 @@ local function dremio_options(self)
   }
 end
 
+local log
+
 local function seed_models(self)
   self.models = {}
   self.models.kubernetes = require("plat.sim.k8s").seed({ now = self.now, seed = self.seed })
   self.models.dremio = require("plat.sim.dremio").new(dremio_options(self))
+  self.models.hosts = place.of_world(self, log)
 end
 
 local function restore_models(self, dump)
   self.models = {}
   self.models.kubernetes = require("plat.sim.k8s").restore(dump.kubernetes)
   self.models.dremio = require("plat.sim.dremio").restore(dump.dremio, dremio_options(self))
+  self.models.hosts = place.of_world(self, log, dump.hosts)
 end
 
 --- The order in which models advance: what others look at comes first.
-local ORDER = { "kubernetes", "dremio" }
+local ORDER = { "kubernetes", "dremio", "hosts" }
 
 M.AUTHORITIES = {
   ["kubernetes.sandbox:443"] = "kubernetes",
@@ -101,7 +107,7 @@ end
 -- ---- requests ----
 
 --- What is written down holds no secrets: the sandbox forgets them when its process ends.
-local function log(self, entry)
+function log(self, entry)
   if self.file then
     entry.t = self.now
     fault.must(
@@ -159,6 +165,8 @@ local function replay(self, text, offset)
       self.models[entry.fault.model]:fault(entry.fault.name, entry.fault.args)
     elseif entry.calm then
       self:calm()
+    elseif entry.host or entry.remote then
+      self.models.hosts:replay(entry)
     else
       local model = self.models[M.AUTHORITIES[entry.authority]]
       local resp = model:handle(request.parse(entry.method, entry.url, entry.headers, entry.body))
@@ -255,21 +263,37 @@ local function build(self, snapshot, text)
   self:advance(time.now())
 end
 
---- Makes sure that the models are there: a run that asks nothing does not pay for them.
+--- Makes sure that the models are there: a run that asks nothing does not pay for them. Who asks
+--- while they are being made waits.
+---@async
 function World:live()
-  local make = self.make
+  local make, prim = self.make, require("prim.task")
   if make then
-    self.make = nil
-    make()
+    self.make, self.waiting = nil, {}
+    local ok, err = xpcall(make, fault.from_handler)
+    for _, gate in ipairs(self.waiting) do
+      gate:open()
+    end
+    self.waiting = nil
+    return ok or error(err, 0)
+  elseif self.waiting then
+    local gate = prim.gate()
+    table.insert(self.waiting, gate)
+    gate:wait()
   end
 end
 
 --- Opens the world that earlier runs left, or a new one.
----@param opts table `{ ephemeral, time, speed, seed, lazy }`: an ephemeral world is not written
----  down; a lazy one is built when it is first asked
+---@param opts table `{ ephemeral, time, speed, seed, lazy, hosts, rules }`: an ephemeral world is not
+---  written down; a lazy one is built when it is first asked; hosts: see plat.sim.host
 ---@return table world
 function M.open(opts)
-  local self = setmetatable({ dir = M.dir(), ephemeral = opts.ephemeral }, World)
+  local self = setmetatable({
+    dir = M.dir(),
+    ephemeral = opts.ephemeral,
+    hosts = opts.hosts,
+    rules = opts.rules,
+  }, World)
   state.make_dir(self.dir)
   hold(self)
   local kept = state.read(self.dir .. "/snapshot.json")
@@ -326,10 +350,11 @@ end
 
 --- Makes a world that nothing keeps, for tests: a new one, or what `dump` returned. Its clock is
 --- the caller's business.
----@param opts { time: number?, seed: integer?, dump: table? }
+---@param opts { time: number?, seed: integer?, dump: table?, hosts: table?, rules: table[]? } hosts,
+---  rules: of simulated hosts, see plat.sim.host
 ---@return table world
 function M.memory(opts)
-  local self = setmetatable({ ephemeral = true }, World)
+  local self = setmetatable({ ephemeral = true, hosts = opts.hosts, rules = opts.rules }, World)
   local dump = opts.dump
   self.seed = dump and dump.seed or opts.seed or 1
   self.now = dump and dump.now or opts.time

@@ -1,0 +1,224 @@
+--- The place of simulated hosts in a world: the models of a fleet are made when a host is first asked,
+--- since most runs ask none, and what changes them is in the world's log.
+
+local data = require("plat.sim.host.data")
+local list = require("plat.list")
+
+local M = {}
+
+---@class plat.sim.Place
+---@field opts table `{ hosts, rules, now = fn, log = fn }`
+---@field kept? table what `dump` returned, until the fleet is made
+---@field fleet? plat.sim.Fleet
+local Place = { __name = "plat.sim.Place" }
+Place.__index = Place
+
+--- Makes the place.
+---@param opts { hosts: table|fun(name: string): table?, rules: table[]?, now: fun(): number,
+---  log: fun(make: fun(): table)? } log: gets an entry of what changes hosts, before it does
+---@param kept? table what `dump` returned
+---@return plat.sim.Place
+function M.new(opts, kept)
+  return setmetatable({ opts = opts, kept = kept }, Place)
+end
+
+--- Makes the place of hosts in a world.
+---@param world table `{ now, hosts, rules, file }`
+---@param log fun(world: table, entry: table)
+---@param kept? table what `dump` returned
+---@return plat.sim.Place
+function M.of_world(world, log, kept)
+  return M.new({
+    hosts = world.hosts,
+    rules = world.rules,
+    now = function()
+      return world.now
+    end,
+    log = function(make)
+      if world.file then
+        log(world, make())
+      end
+    end,
+  }, kept)
+end
+
+--- Gives a class of worlds what hosts need: `owns`, `remote` and `host`.
+---@param World table
+function M.give(World)
+  local function name_of(target)
+    return target:match("^host (.*)$") or ""
+  end
+
+  function World:owns(target)
+    self:live()
+    return self.models.hosts:owns(name_of(target))
+  end
+
+  function World:remote(target, call, reads)
+    self:live()
+    self:advance(require("prim.time").now())
+    return self.models.hosts:remote(name_of(target), call, reads)
+  end
+
+  function World:host(name)
+    self:live()
+    return self.models.hosts:live():host(name)
+  end
+end
+
+--- Returns what an inventory says of its hosts, for simulated ones: by name, nil for a host that is
+--- not in it. Its variable `platrun_sim` holds what plat.sim.host.machine takes.
+---@param inventory plat.Inventory
+---@return fun(name: string): table?
+function M.of_inventory(inventory)
+  local specs
+  local function read(entry)
+    local spec = list.deep_copy(entry.vars.platrun_sim or {})
+    spec.user = spec.user or entry.vars.ansible_user
+    spec.domain = spec.domain or entry.name:match("^[^.]+%.(.*%a.*)$")
+    spec.ip = spec.ip or entry.address:match("^%d+%.%d+%.%d+%.%d+$")
+    return spec
+  end
+  return function(name)
+    if not specs then
+      specs = {}
+      for _, entry in ipairs(inventory:hosts("all", { unlimited = true })) do
+        specs[entry.name] = entry
+      end
+    end
+    return specs[name] and read(specs[name])
+  end
+end
+
+--- Returns the fleet, made now if it was not.
+---@return plat.sim.Fleet
+function Place:live()
+  if not self.fleet then
+    local host = require("plat.sim.host")
+    local opts = {
+      now = self.opts.now(),
+      hosts = self.opts.hosts,
+      rules = self.opts.rules,
+      on_new = function(name, spec)
+        self:log({ host = name, spec = spec })
+      end,
+    }
+    self.fleet = self.kept and host.restore(self.kept, opts) or host.new(opts)
+    self.kept = nil
+    self.fleet:advance(self.opts.now())
+  end
+  return self.fleet
+end
+
+--- Writes to the world's log, unless it is read just now.
+---@param entry table
+function Place:log(entry)
+  if self.opts.log and not self.reading then
+    self.opts.log(function()
+      return data.pack(entry)
+    end)
+  end
+end
+
+--- Says whether a host is simulated.
+---@param name string
+---@return boolean
+function Place:owns(name)
+  local hosts = self.opts.hosts
+  local spec = type(hosts) == "function" and hosts(name) or type(hosts) == "table" and hosts[name]
+  return spec ~= nil and spec ~= false or self:knows(name)
+end
+
+--- Says whether a host has been asked already.
+---@param name string
+---@return boolean
+function Place:knows(name)
+  if self.fleet then
+    return self.fleet.machines[name] ~= nil
+  end
+  return self.kept ~= nil and self.kept.machines[name] ~= nil
+end
+
+--- Returns a call as it is performed and logged: what is to be sent from a file here is in it.
+local function complete(call)
+  if call.source and not call.content then
+    local fault, fs = require("plat.fault"), require("prim.fs")
+    call = list.copy(call)
+    local about = { op = "host." .. call.verb, object = call.source }
+    call.content = fault.must(about, fs.read(call.source, { max = 1 << 30 }))
+    call.source = nil
+  end
+  return call
+end
+
+--- Asks a host and waits for its answer.
+---@async
+---@param name string
+---@param call table of effect.remote
+---@param reads? boolean it only looks
+---@return any answer nil: it is not simulated
+---@return string? why
+function Place:remote(name, call, reads)
+  if not self:owns(name) then
+    return nil, "no simulated host has this name"
+  end
+  local fleet = self:live()
+  fleet:host(name)
+  call = complete(call)
+  if not reads or fleet:counts_reads(name) then
+    self:log({ remote = name, call = call })
+  end
+  return require("plat.sim.host").deliver(name, call, fleet:ask(name, call))
+end
+
+--- Does again what an entry of the log says.
+---@param entry table
+function Place:replay(entry)
+  entry = data.unpack(entry)
+  local fleet = self:live()
+  self.reading = true
+  if entry.host and not self:knows(entry.host) then
+    fleet:add(entry.host, entry.spec)
+  elseif entry.remote then
+    pcall(fleet.ask, fleet, entry.remote, entry.call) -- what it raised then, it raises again
+  end
+  self.reading = false
+end
+
+-- ---- a model among the others ----
+
+--- Returns when something happens next by itself.
+---@return number?
+function Place:next_event()
+  return self.fleet and self.fleet:next_event()
+end
+
+--- Lets time pass.
+---@param now number
+function Place:advance(now)
+  if self.fleet then
+    self.fleet:advance(now)
+  end
+end
+
+--- Returns the whole state as plain data.
+---@return table?
+function Place:dump()
+  return self.fleet and self.fleet:dump() or self.kept
+end
+
+--- Brings a fault about.
+---@param name string
+---@param args table `{ host, ... }`
+function Place:fault(name, args)
+  self:live():fault(name, args)
+end
+
+--- Ends the faults of earlier runs.
+function Place:calm()
+  if self.fleet or self.kept and not list.is_empty(self.kept.machines) then
+    self:live():calm()
+  end
+end
+
+return M
