@@ -346,7 +346,7 @@ function M.run(spec)
   local inventory = chosen.inventory(spec.opts, spec.playbook)
   local world
   if spec.stage then
-    world = spec.stage:open()
+    world = spec.stage:open(inventory)
   elseif inventory and inventory.is_sandbox then
     world = open_sandbox(spec.opts, inventory)
   else

@@ -1,10 +1,10 @@
---- Simulated hosts: commands, files, services, packages, users and clocks of as many machines as the
---- world names, on a given clock. What is asked of them is the plain data of `effect.remote`; a host
---- is made when it is first asked.
+--- Simulated hosts: commands, files, services, packages, users and clocks of as many machines as
+--- the world names, on a given clock. What is asked of them is the plain data of `effect.remote`; a
+--- host is made when it is first asked.
 ---
----   local fleet = host.new({ now = 0, hosts = { db1 = { services = { postgresql = "active" } } } })
----   fleet:ask("db1", { verb = "command", argv = { "systemctl", "is-active", "postgresql" } })
----   fleet:host("db1").services.postgresql.state
+---   local fleet = host.new({ now = 0, hosts = { db1 = { services = { cron = "failed" } } } })
+---   fleet:ask("db1", { verb = "command", argv = { "systemctl", "restart", "cron" } })
+---   fleet:host("db1").services.cron.state
 
 local alter = require("plat.sim.host.alter")
 local data = require("plat.sim.host.data")
@@ -26,8 +26,9 @@ local Fleet = { __name = "plat.sim.Fleet" }
 Fleet.__index = Fleet
 
 --- Makes a fleet.
----@param opts { now: number?, hosts: table<string, table>|fun(name: string): table?, rules: table[]?,
----  on_new: fun(name: string, spec: table)? } hosts: what is said of each, see plat.sim.host.machine
+---@param opts { now: number?, hosts: table|fun(name: string): table?, rules: table[]?,
+---  on_new: fun(name: string, spec: table)? } hosts: what is said of each by name, see
+---  plat.sim.host.machine
 ---@return plat.sim.Fleet
 function M.new(opts)
   local self = setmetatable({

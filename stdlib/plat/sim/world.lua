@@ -284,8 +284,8 @@ function World:live()
 end
 
 --- Opens the world that earlier runs left, or a new one.
----@param opts table `{ ephemeral, time, speed, seed, lazy, hosts, rules }`: an ephemeral world is not
----  written down; a lazy one is built when it is first asked; hosts: see plat.sim.host
+---@param opts table `{ ephemeral, time, speed, seed, lazy, hosts, rules }`: an ephemeral world is
+---  not written down; a lazy one is built when it is first asked; hosts: see plat.sim.host
 ---@return table world
 function M.open(opts)
   local self = setmetatable({
@@ -350,8 +350,8 @@ end
 
 --- Makes a world that nothing keeps, for tests: a new one, or what `dump` returned. Its clock is
 --- the caller's business.
----@param opts { time: number?, seed: integer?, dump: table?, hosts: table?, rules: table[]? } hosts,
----  rules: of simulated hosts, see plat.sim.host
+---@param opts { time: number?, seed: integer?, dump: table?, hosts: table?, rules: table[]? }
+---  hosts, rules: of simulated hosts, see plat.sim.host
 ---@return table world
 function M.memory(opts)
   local self = setmetatable({ ephemeral = true, hosts = opts.hosts, rules = opts.rules }, World)

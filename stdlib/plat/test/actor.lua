@@ -42,7 +42,12 @@ end
 
 --- Settles the world that all processes of a case begin with.
 local function prepare(play, case)
-  local world = sim.memory({ time = play.time, seed = play.seed })
+  local world = sim.memory({
+    time = play.time,
+    seed = play.seed,
+    hosts = case.hosts,
+    rules = case.rules,
+  })
   require("prim.time").virtual(world.now, 0)
   if case.world then
     case.world(require("plat.test.view").new(world))

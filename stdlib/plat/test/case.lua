@@ -21,6 +21,8 @@ M.MODES = { "crash", "faults", "twice", "plan", "undo" }
 ---@field options? table flags of the run by their long names: `{ override = {...}, reason = ... }`
 ---@field faults? string[] of the sandbox, as given to --fault
 ---@field http? table services by authority, see plat.test.stubs
+---@field hosts? table<string, table> simulated hosts by name, see plat.sim.host.machine
+---@field rules? table[] what commands answer on them, see plat.sim.host.rules
 ---@field world? fun(world: plat.test.View) prepares the world
 ---@field invariant? table<string, fun(world: plat.test.View): boolean, string?>
 ---@field goal? fun(world: plat.test.View): boolean, string?
@@ -37,6 +39,8 @@ local FIELDS = {
   options = "table",
   faults = "table",
   http = "table",
+  hosts = "table",
+  rules = "table",
   world = "function",
   invariant = "table",
   goal = "function",

@@ -115,6 +115,9 @@ function M.of(world)
   for name in pairs(world.models.dremio.state.executors) do
     add("dremio executor " .. name, "{}")
   end
+  for name, text in pairs(world.models.hosts:differences()) do
+    add(name, text)
+  end
   local texts = {}
   for name, list in pairs(found) do
     table.sort(list)

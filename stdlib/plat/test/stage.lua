@@ -5,6 +5,7 @@ local fault = require("plat.fault")
 local files = require("plat.journal.files")
 local json = require("plat.json")
 local list = require("plat.list")
+local place = require("plat.sim.host.place")
 local sim = require("plat.sim.world")
 local state = require("plat.state")
 local trouble = require("plat.test.trouble")
@@ -81,15 +82,29 @@ end
 
 function World.close() end -- the stage looks at it after the run
 
+--- Returns what is said of a host: by the case, else by the simulated inventory.
+local function hosts_of(case, inventory)
+  local own = case.hosts or {}
+  local others = inventory and inventory.is_sandbox and place.of_inventory(inventory)
+  return function(name)
+    return own[name] or others and others(name)
+  end
+end
+
 --- Opens the world of the play. For plat.run.session.
+---@param inventory? plat.Inventory
 ---@return table world
-function Stage:open()
+function Stage:open(inventory)
   local play = self.play
   local dump = play.base.world
   if type(dump) == "string" then
     dump = json.decode(dump, { name = "world", max_size = 1 << 30 })
   end
-  local world = sim.memory({ dump = dump })
+  local world = sim.memory({
+    dump = dump,
+    hosts = hosts_of(self.case, inventory),
+    rules = self.case.rules,
+  })
   self.inner = world
   if play.later then
     world:advance(world.now + play.later)

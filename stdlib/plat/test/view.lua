@@ -86,6 +86,13 @@ function View:queries()
   return found
 end
 
+--- Returns a simulated host: its `files`, `services`, `processes`, `packages`, `users`.
+---@param name string
+---@return plat.sim.Machine
+function View:host(name)
+  return self.world:host(name)
+end
+
 --- Puts an object into the cluster as it is, or in the place of the one with its name.
 ---@param object table with kind, apiVersion, metadata, spec
 function View:put(object)

@@ -8,6 +8,14 @@ local M = {}
 
 local STICKY = 1 << 9
 
+--- Takes an entry away, so that the image does not show through.
+local function forget(host, path)
+  host.files[path] = nil
+  if image.FILES[path] then
+    host.files[path] = false
+  end
+end
+
 --- Takes or gives back room on the disk of a path. Returns how many bytes there was no room for.
 local function charge(host, path, bytes)
   local disk = host:disk_of(path)
@@ -86,7 +94,8 @@ function M.write(host, who, path, content, opts)
   elseif entry and entry.live then
     return nil, "EACCES"
   elseif not entry then
-    local made, err = M.make(host, who, at, { type = "file", mode = opts.mode or 420, content = "" })
+    local made, err =
+      M.make(host, who, at, { type = "file", mode = opts.mode or 420, content = "" })
     if not made then
       return nil, err
     end
@@ -136,7 +145,7 @@ function M.remove(host, who, path, all)
   elseif entry.type == "file" then
     charge(host, at, -files.size(host, entry))
   end
-  host.files[at] = image.FILES[at] and false or nil
+  forget(host, at)
   return true
 end
 
@@ -156,7 +165,7 @@ local function move_tree(host, from, to)
     move_tree(host, files.join(from, name), files.join(to, name))
   end
   host.files[to] = moved
-  host.files[from] = image.FILES[from] and false or nil
+  forget(host, from)
 end
 
 --- Renames: what was there under the new name is replaced, as rename(2) does.

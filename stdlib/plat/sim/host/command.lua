@@ -1,4 +1,4 @@
---- One command on a simulated host, as a built-in rule sees it: its words, who runs it, what it says.
+--- One command on a simulated host, as a built-in rule sees it: its words, who runs it, its answer.
 
 local fault = require("plat.fault")
 local files = require("plat.sim.host.files")
@@ -59,6 +59,15 @@ function Command:complain(text, ...)
   self.complained[#self.complained + 1] = self.name .. ": " .. text .. "\n"
 end
 
+--- Complains in whole lines, without its name in front, and will end with a status.
+---@param code integer
+---@param text string
+function Command:tell(code, text, ...)
+  self.code = code
+  text = select("#", ...) > 0 and text:format(...) or text
+  self.complained[#self.complained + 1] = text .. "\n"
+end
+
 --- Complains with the kernel's word for an error.
 ---@param about string "cannot remove '/x'"
 ---@param err string "ENOENT"
@@ -84,7 +93,7 @@ function M.rule_line(argv)
   for i, word in ipairs(argv) do
     words[i] = ("%q"):format(word):gsub("\\\n", "\\n")
   end
-  return ("add a rule to the world: rules = { { { %s }, { code = 0, stdout = \"\" } } }"):format(
+  return ('add a rule to the world: rules = { { { %s }, { code = 0, stdout = "" } } }'):format(
     table.concat(words, ", ")
   )
 end

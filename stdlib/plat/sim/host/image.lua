@@ -140,7 +140,10 @@ M.PACKAGES = {
 }
 
 M.SERVICES = {
-  cron = { description = "Regular background program processing daemon", command = "/usr/sbin/cron -f" },
+  cron = {
+    description = "Regular background program processing daemon",
+    command = "/usr/sbin/cron -f",
+  },
   ssh = {
     description = "OpenBSD Secure Shell server",
     command = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups",

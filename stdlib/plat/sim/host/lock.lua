@@ -1,4 +1,4 @@
---- The lock script of plat.lock.heartbeat on a simulated host: what its shell lines do, done by hand.
+--- The lock script of plat.lock.heartbeat on a simulated host: what its shell lines do, by hand.
 
 local alter = require("plat.sim.host.alter")
 local files = require("plat.sim.host.files")

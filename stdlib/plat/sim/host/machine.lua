@@ -35,7 +35,10 @@ function Machine.__index(self, key)
 end
 
 local SPEC = check.options("a simulated host", {
-  files = { type = "table", help = "by path: content, or { content, mode, owner, group, size, to }" },
+  files = {
+    type = "table",
+    help = "by path: content, or { content, mode, owner, group, size, to }",
+  },
   services = { type = "table", help = "by name: state, or { state, enabled, start, fails, ... }" },
   packages = { type = "table", help = "by name: version" },
   available = { type = "table", help = "packages that apt-get can install, by name: version" },
@@ -47,7 +50,6 @@ local SPEC = check.options("a simulated host", {
   sudo = { type = "boolean", default = true, help = "whether that user may become others" },
   cpus = { type = "integer", min = 1, default = 2 },
   memory = { type = "bytes", default = "4GB" },
-  os = { type = "string", help = "PRETTY_NAME of /etc/os-release" },
   kernel = { type = "string", default = "6.1.0-25-amd64" },
   arch = { type = "string", default = "x86_64" },
   domain = { type = "string", help = "behind the host's name" },
@@ -178,6 +180,8 @@ local function make_processes(machine, spec, now)
   end
 end
 
+local COPIED = { "user", "sudo", "cpus", "memory", "kernel", "arch", "domain", "ip" }
+
 --- Makes a host.
 ---@param name string
 ---@param spec table see SPEC
@@ -199,7 +203,7 @@ function M.new(name, spec, fleet)
     changed = 0,
     faults = {},
   }
-  for _, key in ipairs({ "user", "sudo", "cpus", "memory", "os", "kernel", "arch", "domain", "ip" }) do
+  for _, key in ipairs(COPIED) do
     s[key] = given[key]
   end
   s.skew, s.boot_seconds = given.skew, given.boot
@@ -307,7 +311,11 @@ end
 function Machine:unmodelled(what, stub)
   fault.raise("refused", { target = "host " .. self.name }, {
     msg = "the simulated host does not know: " .. what,
-    hint = "say it in the world: hosts = { [" .. ("%q"):format(self.name) .. "] = { " .. stub .. " } }",
+    hint = "say it in the world: hosts = { ["
+      .. ("%q"):format(self.name)
+      .. "] = { "
+      .. stub
+      .. " } }",
     where = "",
   })
 end

@@ -83,9 +83,10 @@ end
 ---@param text string
 ---@return string
 function M.group(host, text)
-  return host.groups[text] and text or by_number(host.groups, text, function(gid)
-    return gid
-  end)
+  return host.groups[text] and text
+    or by_number(host.groups, text, function(gid)
+      return gid
+    end)
 end
 
 --- Gives a file mode, owner and time of another.

@@ -1,5 +1,5 @@
---- The place of simulated hosts in a world: the models of a fleet are made when a host is first asked,
---- since most runs ask none, and what changes them is in the world's log.
+--- The place of simulated hosts in a world: their models are made when a host is first asked, since
+--- most runs ask none, and what changes them is in the world's log.
 
 local data = require("plat.sim.host.data")
 local list = require("plat.list")
@@ -205,6 +205,15 @@ end
 ---@return table?
 function Place:dump()
   return self.fleet and self.fleet:dump() or self.kept
+end
+
+--- Returns how hosts differ from what was said of them: texts by the names of the things.
+---@return table<string, string>
+function Place:differences()
+  if not (self.fleet or self.kept) then
+    return {}
+  end
+  return require("plat.sim.host.difference").of(self:live())
 end
 
 --- Brings a fault about.

@@ -105,7 +105,7 @@ local function unknown(host, call)
     msg = call.argv and "no simulated host knows this command"
       or "a simulated host has no shell, and no rule is for this text",
     hint = call.argv and Command.rule_line(call.argv)
-      or ("add a rule to the world: rules = { { %q, { code = 0, stdout = \"\" } } }"):format(
+      or ('add a rule to the world: rules = { { %q, { code = 0, stdout = "" } } }'):format(
         "^" .. call.text:gsub("[%^%$%(%)%%%.%[%]%*%+%-%?]", "%%%0"):sub(1, 60)
       ),
     where = "",

@@ -16,7 +16,12 @@ local M = {}
 local FOR_EVER = 1 << 40
 
 local LOST = {
-  ["lost-before"] = { kind = "connect", msg = "the connection is lost", sent = true, phase = "exec" },
+  ["lost-before"] = {
+    kind = "connect",
+    msg = "the connection is lost",
+    sent = true,
+    phase = "exec",
+  },
   ["lost-after"] = {
     kind = "connect",
     msg = "the connection is lost",
@@ -24,7 +29,13 @@ local LOST = {
     phase = "exec",
     acts = true,
   },
-  reboot = { kind = "connect", msg = "the connection is lost", sent = true, phase = "exec", acts = true },
+  reboot = {
+    kind = "connect",
+    msg = "the connection is lost",
+    sent = true,
+    phase = "exec",
+    acts = true,
+  },
   denied = { kind = "auth", msg = "permission denied (publickey)", phase = "login" },
   unreachable = { kind = "connect", msg = "no route to host", phase = "connect" },
 }
@@ -33,7 +44,14 @@ local DOWN = { kind = "connect", msg = "connection refused", phase = "connect" }
 
 --- The names of the faults.
 M.NAMES = {
-  "unreachable", "lost-before", "lost-after", "slow", "reboot", "denied", "disk-full", "skew",
+  "unreachable",
+  "lost-before",
+  "lost-after",
+  "slow",
+  "reboot",
+  "denied",
+  "disk-full",
+  "skew",
 }
 
 local function spend(machine, name)

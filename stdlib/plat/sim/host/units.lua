@@ -1,7 +1,7 @@
 --- The services of a simulated host: states of units as systemd has them, on the host's clock.
 ---
---- A service starts in `start` seconds (default: at once) and runs until it is stopped; with `fails`
---- it fails to start, and that text is in the journal. `unit.due` is when its present job is done.
+--- A service starts in `start` seconds (default: at once) and runs until it is stopped; one that
+--- `fails` does not start, and that text is in the journal. `unit.due`: when its job is done.
 
 local fault = require("plat.fault")
 local list = require("plat.list")
@@ -11,7 +11,16 @@ local M = {}
 local STATES = { active = true, inactive = true, failed = true }
 local SUB = { active = "running", inactive = "dead", failed = "failed" }
 local KEYS = {
-  "state", "enabled", "description", "command", "user", "start", "stop", "fails", "masked", "reload",
+  "state",
+  "enabled",
+  "description",
+  "command",
+  "user",
+  "start",
+  "stop",
+  "fails",
+  "masked",
+  "reload",
 }
 
 local function start_process(host, unit)
@@ -98,7 +107,11 @@ local function come_up(host, unit)
     local pid = host.next_pid
     local why = type(unit.fails) == "string" and unit.fails or "fatal: cannot start"
     host:log(why, { unit = unit.name, ident = unit.name, pid = pid })
-    tell(host, unit, ("%s.service: Main process exited, code=exited, status=1/FAILURE"):format(unit.name))
+    tell(
+      host,
+      unit,
+      ("%s.service: Main process exited, code=exited, status=1/FAILURE"):format(unit.name)
+    )
     tell(host, unit, ("%s.service: Failed with result 'exit-code'."):format(unit.name))
     tell(host, unit, ("Failed to start %s.service - %s."):format(unit.name, unit.description))
     stopped(host, unit)
@@ -181,7 +194,11 @@ end
 ---@param signal string "KILL"
 function M.crash(host, unit, signal)
   local number = signal == "KILL" and "9/KILL" or "11/" .. signal
-  tell(host, unit, ("%s.service: Main process exited, code=killed, status=%s"):format(unit.name, number))
+  tell(
+    host,
+    unit,
+    ("%s.service: Main process exited, code=killed, status=%s"):format(unit.name, number)
+  )
   tell(host, unit, ("%s.service: Failed with result 'signal'."):format(unit.name))
   stopped(host, unit)
   set(host, unit, "failed")

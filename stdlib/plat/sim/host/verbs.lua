@@ -21,11 +21,15 @@ local ERRNO = {
 }
 
 local function fail(host, call, err)
-  fault.raise("io", { op = "host." .. call.verb, target = "host " .. host.name, object = call.path }, {
-    msg = files.TEXT[err]:lower(),
-    code = ERRNO[err],
-    reason = err,
-  })
+  fault.raise(
+    "io",
+    { op = "host." .. call.verb, target = "host " .. host.name, object = call.path },
+    {
+      msg = files.TEXT[err]:lower(),
+      code = ERRNO[err],
+      reason = err,
+    }
+  )
 end
 
 local function must(host, call, value, err)
@@ -99,7 +103,8 @@ end
 function V.stat(host, call, user)
   local at, entry = files.existing(host, user, call.path, { follow = call.follow ~= false })
   if not at then
-    return (entry == "ENOENT" or entry == "ENOTDIR") and { exists = false } or fail(host, call, entry)
+    return (entry == "ENOENT" or entry == "ENOTDIR") and { exists = false }
+      or fail(host, call, entry)
   end
   local found = describe(host, entry)
   found.exists = true

@@ -21,7 +21,10 @@ local function needs_root(cmd)
     return true
   end
   cmd:complain("Permission denied.")
-  cmd:complain("cannot lock /etc/%s; try again later.", cmd.name:find("group") and "group" or "passwd")
+  cmd:complain(
+    "cannot lock /etc/%s; try again later.",
+    cmd.name:find("group") and "group" or "passwd"
+  )
   cmd.code = cmd.name:find("group") and 10 or 1
 end
 
@@ -96,7 +99,8 @@ function R.useradd(cmd)
     return
   end
   local group = opts.g or name
-  host.groups[group] = host.groups[group] or (not gids(host)[uid] and uid or free_id(gids(host), opts.r))
+  host.groups[group] = host.groups[group]
+    or (not gids(host)[uid] and uid or free_id(gids(host), opts.r))
   host.users[name] = {
     uid = uid,
     group = group,
@@ -135,7 +139,8 @@ function R.usermod(cmd)
     end
     user.groups = kept
   end
-  user.shell, user.home, user.gecos = opts.s or user.shell, opts.d or user.home, opts.c or user.gecos
+  user.shell, user.home, user.gecos =
+    opts.s or user.shell, opts.d or user.home, opts.c or user.gecos
   user.group = opts.g or user.group
 end
 
@@ -160,7 +165,8 @@ function R.userdel(cmd)
 end
 
 function R.groupadd(cmd)
-  local opts, words = cmd:options("rg:f", { ["--system"] = "r", ["--gid"] = "g", ["--force"] = "f" })
+  local opts, words =
+    cmd:options("rg:f", { ["--system"] = "r", ["--gid"] = "g", ["--force"] = "f" })
   local name = words[1] or ""
   if not needs_root(cmd) then
     return

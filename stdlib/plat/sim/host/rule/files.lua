@@ -119,12 +119,20 @@ local function each_pair(cmd, opts, words, fn)
   local to = table.remove(words)
   if not words[1] then
     local given = to and ("missing destination file operand after '%s'"):format(to)
-    cmd:complain("%s\nTry '%s --help' for more information.", given or "missing file operand", cmd.name)
+    cmd:complain(
+      "%s\nTry '%s --help' for more information.",
+      given or "missing file operand",
+      cmd.name
+    )
     return
   end
   local at, entry = files.find(cmd.host, cmd.user, to)
   if #words > 1 and not (at and entry and entry.type == "dir") then
-    return cmd:complain("target '%s': %s", to, at and entry and files.TEXT.ENOTDIR or files.TEXT.ENOENT)
+    return cmd:complain(
+      "target '%s': %s",
+      to,
+      at and entry and files.TEXT.ENOTDIR or files.TEXT.ENOENT
+    )
   end
   for _, from in ipairs(words) do
     fn(from, destination(cmd, from, to, opts.T))
@@ -207,8 +215,7 @@ function R.ln(cmd)
     if opts.f then
       alter.remove(cmd.host, cmd.user, to)
     end
-    local ok, err =
-      alter.make(cmd.host, cmd.user, to, { type = "link", mode = 511, to = from })
+    local ok, err = alter.make(cmd.host, cmd.user, to, { type = "link", mode = 511, to = from })
     if not ok then
       cmd:failed(("failed to create symbolic link '%s'"):format(to), err)
     end

@@ -279,7 +279,8 @@ function R.mktemp(cmd)
   local path = template:gsub("X+$", function(x)
     return ("%012x"):format(host:number("mktemp " .. host.made)):rep(3):sub(1, #x)
   end)
-  local entry = opts.d and { type = "dir", mode = 448 } or { type = "file", mode = 384, content = "" }
+  local entry = opts.d and { type = "dir", mode = 448 }
+    or { type = "file", mode = 384, content = "" }
   local at, err = alter.make(host, cmd.user, path, entry)
   if not at then
     local what = opts.d and "failed to create directory via template '%s'"
@@ -317,7 +318,8 @@ function R.df(cmd)
     cmd:unmodelled("its own columns: say -P")
   end
   local unit = opts.B == "1" and 1 or 1024
-  local rows = { { COLUMNS[1], unit == 1 and "1-blocks" or "1024-blocks", table.unpack(COLUMNS, 3) } }
+  local rows =
+    { { COLUMNS[1], unit == 1 and "1-blocks" or "1024-blocks", table.unpack(COLUMNS, 3) } }
   local mounts = {}
   for mount in pairs(cmd.host.disks) do
     mounts[#mounts + 1] = not paths[1] and mount or nil

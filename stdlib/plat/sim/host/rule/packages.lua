@@ -51,7 +51,8 @@ R["dpkg-query"] = function(cmd)
 end
 
 function R.dpkg(cmd)
-  local opts, words = cmd:options("ls", { ["--compare-versions"] = "c", ["--print-architecture"] = "a" })
+  local opts, words =
+    cmd:options("ls", { ["--compare-versions"] = "c", ["--print-architecture"] = "a" })
   if opts.a then
     cmd:say(cmd.host.arch == "aarch64" and "arm64\n" or "amd64\n")
     return
@@ -63,9 +64,7 @@ function R.dpkg(cmd)
     if version then
       cmd:say("Package: %s\nStatus: install ok installed\nVersion: %s\n", name, version)
     else
-      cmd.code = 1
-      cmd.complained[#cmd.complained + 1] = ("dpkg-query: package '%s' is not installed"):format(name)
-        .. " and no information is available\n"
+      cmd:tell(1, "dpkg-query: package '%s' is not installed and no information is available", name)
     end
   end
 end
@@ -76,11 +75,9 @@ local function install(cmd, words)
     local name, wanted = word:match("^([^=]+)=?(.*)$")
     local offered = host.available[name]
     if not host.packages[name] and not offered then
-      cmd.code = 100
-      cmd.complained[#cmd.complained + 1] = ("E: Unable to locate package %s\n"):format(name)
+      cmd:tell(100, "E: Unable to locate package %s", name)
     elseif wanted ~= "" and wanted ~= (offered or host.packages[name]) then
-      cmd.code = 100
-      cmd.complained[#cmd.complained + 1] = ("E: Version '%s' for '%s' was not found\n"):format(wanted, name)
+      cmd:tell(100, "E: Version '%s' for '%s' was not found", wanted, name)
     end
   end
   for _, word in ipairs(cmd.code == 0 and words or {}) do
@@ -88,6 +85,9 @@ local function install(cmd, words)
     host.packages[name] = host.available[name] or host.packages[name]
   end
 end
+
+local LOCKED = "E: Could not open lock file /var/lib/dpkg/lock-frontend - "
+  .. "open (13: Permission denied)"
 
 local A = {
   update = function() end,
@@ -98,9 +98,7 @@ local A = {
 function A.remove(cmd, words)
   for _, name in ipairs(words) do
     if not cmd.host.packages[name] and not cmd.host.available[name] then
-      cmd.code = 100
-      cmd.complained[#cmd.complained + 1] = ("E: Unable to locate package %s\n"):format(name)
-      return
+      return cmd:tell(100, "E: Unable to locate package %s", name)
     end
   end
   for _, name in ipairs(words) do
@@ -124,10 +122,7 @@ R["apt-get"] = function(cmd)
   if not A[verb] then
     cmd:unmodelled("the verb " .. verb)
   elseif cmd.user ~= "root" then
-    cmd.code = 100
-    cmd.complained[#cmd.complained + 1] =
-      "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\n"
-    return
+    return cmd:tell(100, LOCKED)
   elseif not opts.y and verb ~= "update" and verb ~= "clean" then
     cmd:unmodelled("a question on stdin: say -y")
   end

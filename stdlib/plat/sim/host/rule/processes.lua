@@ -49,7 +49,8 @@ local function say_columns(cmd, rows, columns)
   local width = {}
   for _, row in ipairs(rows) do
     for i, cell in ipairs(row) do
-      local least = ({ pid = 7, ppid = 7, user = 8, uname = 8, etimes = 7, comm = 15 })[columns[i]] or 0
+      local least = ({ pid = 7, ppid = 7, user = 8, uname = 8, etimes = 7, comm = 15 })[columns[i]]
+        or 0
       width[i] = math.max(width[i] or least, #cell)
     end
   end
@@ -64,7 +65,8 @@ local function say_columns(cmd, rows, columns)
 end
 
 function R.ps(cmd)
-  local opts = cmd:options("eAo:p:C:", { ["--pid"] = "p", ["--format"] = "o", ["--no-headers"] = "h" })
+  local opts =
+    cmd:options("eAo:p:C:", { ["--pid"] = "p", ["--format"] = "o", ["--no-headers"] = "h" })
   if not opts.o then
     cmd:unmodelled("its own columns: say -o COLUMNS")
   end

@@ -103,7 +103,7 @@ function R.date(cmd)
     end
     cmd:unmodelled("%" .. letter)
   end)
-  cmd:say("%s\n", os.date("!" .. format, at // 1))
+  cmd:say("%s\n", time.date("!" .. format, at // 1))
 end
 
 local function up_words(seconds)
@@ -117,12 +117,12 @@ function R.uptime(cmd)
   local host = cmd.host
   local skew = host.skew
   if opts.s then
-    cmd:say("%s\n", os.date("!%Y-%m-%d %H:%M:%S", (host.booted + skew) // 1))
+    cmd:say("%s\n", time.date("!%Y-%m-%d %H:%M:%S", (host.booted + skew) // 1))
     return
   end
   cmd:say(
     " %s up %s,  0 users,  load average: 0.08, 0.03, 0.01\n",
-    os.date("!%H:%M:%S", host:now() // 1),
+    time.date("!%H:%M:%S", host:now() // 1),
     up_words((host.fleet.now - host.booted) // 1)
   )
 end
@@ -149,7 +149,8 @@ function R.id(cmd)
     return cmd:complain("'%s': no such user", who)
   end
   local gid = host.groups[user.group]
-  local groups, names, full = { tostring(gid) }, { user.group }, { ("%d(%s)"):format(gid, user.group) }
+  local groups, names, full =
+    { tostring(gid) }, { user.group }, { ("%d(%s)"):format(gid, user.group) }
   for _, group in ipairs(user.groups or {}) do
     groups[#groups + 1], names[#names + 1] = tostring(host.groups[group]), group
     full[#full + 1] = ("%d(%s)"):format(host.groups[group], group)

@@ -1,5 +1,6 @@
 --- systemctl and journalctl.
 
+local time = require("plat.time")
 local units = require("plat.sim.host.units")
 
 local R = {}
@@ -8,25 +9,14 @@ local R = {}
 
 local V = {} -- by verb: fn(cmd, unit, full, opts)
 
-local function not_loaded(cmd, verb, full)
-  cmd.code = 5
-  cmd.complained[#cmd.complained + 1] = ("Failed to %s %s: Unit %s not found.\n"):format(verb, full, full)
-end
-
-local function job_failed(cmd, full)
-  cmd.code = 1
-  cmd.complained[#cmd.complained + 1] = ("Job for %s failed because the control process exited with error code.\n"):format(
-    full
-  ) .. ('See "systemctl status %s" and "journalctl -xeu %s" for details.\n'):format(full, full)
-end
+local FAILED = "Job for %s failed because the control process exited with error code.\n"
+  .. 'See "systemctl status %s" and "journalctl -xeu %s" for details.'
 
 local function needs_root(cmd, verb, full)
   if cmd.user == "root" then
     return true
   end
-  cmd.code = 1
-  cmd.complained[#cmd.complained + 1] =
-    ("Failed to %s %s: Interactive authentication required.\n"):format(verb, full)
+  cmd:tell(1, "Failed to %s %s: Interactive authentication required.", verb, full)
 end
 
 --- Makes the verb of a job: it is begun now, and the command ends when the job does.
@@ -35,12 +25,9 @@ local function job(verb, begin)
     if not needs_root(cmd, verb, full) then
       return
     elseif not unit then
-      return not_loaded(cmd, verb, full)
+      return cmd:tell(5, "Failed to %s %s: Unit %s not found.", verb, full, full)
     elseif unit.masked and verb ~= "stop" then
-      cmd.code = 1
-      cmd.complained[#cmd.complained + 1] =
-        ("Failed to %s %s: Unit %s is masked.\n"):format(verb, full, full)
-      return
+      return cmd:tell(1, "Failed to %s %s: Unit %s is masked.", verb, full, full)
     end
     local seconds = begin(cmd.host, unit)
     if opts.B then
@@ -48,7 +35,7 @@ local function job(verb, begin)
     end
     cmd.delay = math.max(cmd.delay or 0, seconds)
     if unit.fails and verb ~= "stop" and (unit.state == "failed" or seconds > 0) then
-      job_failed(cmd, full)
+      cmd:tell(1, FAILED, full, full, full)
     end
   end
 end
@@ -84,14 +71,16 @@ V["is-failed"] = function(cmd, unit)
   cmd.code = cmd.good and 0 or 1
 end
 
+local function unit_file(unit)
+  return unit.masked and "masked" or unit.enabled and "enabled" or "disabled"
+end
+
 V["is-enabled"] = function(cmd, unit, full)
   if not unit then
-    cmd.code = 1
-    cmd.complained[#cmd.complained + 1] =
-      ("Failed to get unit file state for %s: No such file or directory\n"):format(full)
-    return
+    local why = "No such file or directory"
+    return cmd:tell(1, "Failed to get unit file state for %s: %s", full, why)
   end
-  cmd:say("%s\n", unit.masked and "masked" or unit.enabled and "enabled" or "disabled")
+  cmd:say("%s\n", unit_file(unit))
   cmd.code = unit.enabled and not unit.masked and 0 or 1
 end
 
@@ -104,15 +93,12 @@ local function switch(verb, fn)
     if not needs_root(cmd, verb, full) then
       return
     elseif not unit then
-      cmd.code = 1
-      cmd.complained[#cmd.complained + 1] = ("Failed to %s unit: Unit file %s does not exist.\n"):format(
-        verb,
-        full
-      )
-      return
+      return cmd:tell(1, "Failed to %s unit: Unit file %s does not exist.", verb, full)
     end
     local said = fn(unit, full)
-    cmd.complained[#cmd.complained + 1] = said and not opts.q and said or nil
+    if said and not opts.q then
+      cmd:tell(cmd.code, said)
+    end
     if opts.N then
       V[verb == "enable" and "start" or "stop"](cmd, unit, full, opts)
     end
@@ -122,28 +108,28 @@ end
 switch("enable", function(unit, full)
   if not unit.enabled then
     unit.enabled = true
-    return ("Created symlink %s → %s.\n"):format(LINK:format(full), FILE:format(full))
+    return ("Created symlink %s → %s."):format(LINK:format(full), FILE:format(full))
   end
 end)
 
 switch("disable", function(unit, full)
   if unit.enabled then
     unit.enabled = false
-    return ('Removed "%s".\n'):format(LINK:format(full))
+    return ('Removed "%s".'):format(LINK:format(full))
   end
 end)
 
 switch("mask", function(unit, full)
   if not unit.masked then
     unit.masked = true
-    return ("Created symlink /etc/systemd/system/%s → /dev/null.\n"):format(full)
+    return ("Created symlink /etc/systemd/system/%s → /dev/null."):format(full)
   end
 end)
 
 switch("unmask", function(unit, full)
   if unit.masked then
     unit.masked = false
-    return ('Removed "/etc/systemd/system/%s".\n'):format(full)
+    return ('Removed "/etc/systemd/system/%s".'):format(full)
   end
 end)
 
@@ -154,7 +140,7 @@ V["reset-failed"] = function(_, unit)
 end
 
 local function stamp(host, at)
-  return os.date("!%a %Y-%m-%d %H:%M:%S UTC", (at + host.skew) // 1)
+  return time.date("!%a %Y-%m-%d %H:%M:%S UTC", (at + host.skew) // 1)
 end
 
 local function properties(host, unit, full)
@@ -164,7 +150,7 @@ local function properties(host, unit, full)
     LoadState = not unit and "not-found" or unit.masked and "masked" or "loaded",
     ActiveState = unit and unit.state or "inactive",
     SubState = unit and unit.sub or "dead",
-    UnitFileState = unit and (unit.masked and "masked" or unit.enabled and "enabled" or "disabled") or "",
+    UnitFileState = unit and unit_file(unit) or "",
     MainPID = tostring(unit and unit.pid or 0),
     Result = unit and unit.result or "success",
     NRestarts = tostring(unit and unit.restarts or 0),
@@ -189,7 +175,7 @@ V.show = function(cmd, unit, full, opts)
 end
 
 local function journal_line(entry)
-  local at = os.date("!%b %d %H:%M:%S", entry.at // 1)
+  local at = time.date("!%b %d %H:%M:%S", entry.at // 1)
   return ("%s %%s %s[%d]: %s\n"):format(at, entry.ident, entry.pid, entry.text:gsub("%%", "%%%%"))
 end
 
@@ -197,13 +183,11 @@ local DOT = { active = "●", failed = "×", inactive = "○" }
 
 V.status = function(cmd, unit, full)
   if not unit then
-    cmd.code = 4
-    cmd.complained[#cmd.complained + 1] = ("Unit %s could not be found.\n"):format(full)
-    return
+    return cmd:tell(4, "Unit %s could not be found.", full)
   end
   local host = cmd.host
   cmd:say("%s %s - %s\n", DOT[unit.state] or "●", full, unit.description)
-  local state = unit.masked and "masked" or unit.enabled and "enabled" or "disabled"
+  local state = unit_file(unit)
   cmd:say("     Loaded: loaded (%s; %s; preset: enabled)\n", FILE:format(full), state)
   local how = unit.state == "failed" and "Result: " .. unit.result or unit.sub
   cmd:say("     Active: %s (%s) since %s\n", unit.state, how, stamp(host, unit.since))
@@ -307,14 +291,16 @@ function R.journalctl(cmd)
   if words[1] or opts.o and opts.o ~= "cat" and opts.o ~= "short" then
     cmd:unmodelled(words[1] or "the output " .. opts.o)
   end
-  local since = opts.S and tonumber(opts.S:match("^@(%d+)$") or cmd:unmodelled("the time " .. opts.S))
+  local since = opts.S
+    and tonumber(opts.S:match("^@(%d+)$") or cmd:unmodelled("the time " .. opts.S))
   local unit = opts.u and opts.u:gsub("%.service$", "")
   local lines = {}
   for _, entry in ipairs(cmd.host.journal) do
     local wanted = (not unit or entry.unit == unit) and (not opts.t or entry.ident == opts.t)
     if wanted and (not since or entry.at >= since) then
       local short = cmd.host.name:match("^[^.]+")
-      lines[#lines + 1] = opts.o == "cat" and entry.text .. "\n" or journal_line(entry):format(short)
+      lines[#lines + 1] = opts.o == "cat" and entry.text .. "\n"
+        or journal_line(entry):format(short)
     end
   end
   local count = opts.n == "all" and #lines or math.tointeger(tonumber(opts.n or #lines))

@@ -93,7 +93,8 @@ end
 
 function R.head(cmd)
   part(cmd, function(text, count, in_bytes)
-    return in_bytes and text:sub(1, count) or table.concat(lines_of(text), "", 1, math.min(count, #lines_of(text)))
+    return in_bytes and text:sub(1, count)
+      or table.concat(lines_of(text), "", 1, math.min(count, #lines_of(text)))
   end)
 end
 

@@ -1,0 +1,25 @@
+--- Playbooks on simulated hosts: what is on them, what a rule answers, what is wrong with one.
+
+return {
+  ["ping reaches the hosts of the sandbox"] = {
+    playbook = "playbooks/ping.lua",
+    says = "8 of 8 hosts answer",
+    changes = 0,
+  },
+  ["facts tells what they are"] = {
+    playbook = "playbooks/facts.lua",
+    args = { hosts = "pg-1.sandbox" },
+    says = {
+      "pg%-1.sandbox: Debian GNU/Linux 12 %(bookworm%), 6.1.0%-25%-amd64 x86_64, 4 processors",
+      "14.9 GiB, up 14d1h",
+    },
+    changes = 0,
+  },
+  ["hosts of the test's own"] = {
+    playbook = "playbooks/ping.lua",
+    inventory = "a1,a2,",
+    hosts = { a1 = {}, a2 = { rules = { { { "true" }, { code = 1, stderr = "sick\n" } } } } },
+    says = { "1 of 2 hosts answer", "a2: .*exit 1: sick" },
+    exit = 2,
+  },
+}
