@@ -20,8 +20,8 @@ local state = { mode = "run" }
 local reads = {} -- declared reads: { method, path pattern, reason, module }
 local chores = {} -- declared housekeeping, likewise
 
---- Opens the door for a run. Called once, by the engine.
----@param opts { mode: "run"|"plan", plan: table?, world: table?, observer: table? }
+--- Opens the door for a run. Called once, by the engine. grace: instead of GRACE.
+---@param opts { mode: "run"|"plan", plan: table?, world: table?, observer: table?, grace: number? }
 function M.open(opts)
   state = opts
   if opts.mode == "plan" and not state.world then
@@ -178,7 +178,7 @@ end
 
 local function perform(change, fn)
   observe("intent", change)
-  return task.finish(GRACE, function()
+  return task.finish(state.grace or GRACE, function()
     local word, result, err, how = settled(change, fn)
     task.shield(GRACE, observe, "outcome", change, word, err, result, how)
     if err then

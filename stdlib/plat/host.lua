@@ -1,11 +1,12 @@
 --- Hosts of the inventory: commands on them, over SSH or on this machine (`ansible_connection:
 --- local`).
 
+local become = require("plat.host.become")
 local check = require("plat.check")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
 local list = require("plat.list")
-local perform = require("plat.host.command").perform
+local command = require("plat.host.command")
 local sys = require("prim.sys")
 
 local M = {}
@@ -36,6 +37,12 @@ local COMMON = {
   timeout = { type = "duration", default = "60s", help = "then the command is given up" },
   max_output = { type = "bytes", default = "16MB", help = "of stdout and of stderr" },
   ok = { type = "list", help = "exit codes that are no failure; default: 0" },
+  cwd = { type = "string", help = "the folder that it runs in; default: the user's home" },
+  env = { type = "table", help = "added to the environment, text; false removes a name" },
+  become = {
+    type = "any",
+    help = "as whom: true, a user, { user, method, password }; false: as who logs in",
+  },
 }
 
 local READ = check.options("host:read", COMMON)
@@ -96,13 +103,13 @@ local function words_of(op, argv)
 end
 
 --- Returns the output, or raises kind "exit" with the last line that the command said.
-local function judge(self, op, command, out, opts)
+local function judge(self, op, text, out, opts)
   if list.contains(opts.ok or { 0 }, out.code) then
     return out
   end
   local said = (out.stderr ~= "" and out.stderr or out.stdout):match("([^\n]+)\n*$")
   local how = out.signal and "ended by " .. out.signal or "exit " .. out.code
-  fault.raise("exit", { op = op, target = "host " .. self.name, object = command }, {
+  fault.raise("exit", { op = op, target = "host " .. self.name, object = text }, {
     code = out.code,
     msg = said and how .. ": " .. said or how,
     detail = out,
@@ -110,87 +117,88 @@ local function judge(self, op, command, out, opts)
 end
 
 --- Returns what is asked, as data: a simulated world answers it.
-local function call_of(command, argv, opts)
+local function call_of(self, text, argv, opts)
+  local as = become.of(self, opts.become)
   return {
     verb = "command",
-    text = command,
+    text = text,
     argv = argv,
     stdin = opts.stdin,
     timeout = opts.timeout,
+    cwd = opts.cwd,
+    env = opts.env,
+    become = as and { user = as.user, method = as.method } or nil,
   }
 end
 
-local function look(self, op, command, argv, opts)
-  local out = effect.remote({
+local function look(self, op, text, argv, opts)
+  return effect.remote({
     target = "host " .. self.name,
     op = op,
-    object = command,
+    object = text,
     read = "the caller says that it changes nothing",
-    call = call_of(command, argv, opts),
+    call = call_of(self, text, argv, opts),
     here = self:is_local(),
     perform = function()
-      return perform(self, command, opts)
+      return command.perform(self, text, opts)
     end,
   })
-  return judge(self, op, command, out, opts)
 end
 
 --- Returns the function that sees whether a command has run, nil without one.
 local function witness(self, opts)
   local words = opts.creates and { "test", "-e", opts.creates } or opts.unless
+  local how = { timeout = opts.timeout, cwd = opts.cwd, env = opts.env, become = opts.become }
   return words
     and function()
-      local command = M.quote(words)
-      return effect.remote({
-        target = "host " .. self.name,
-        op = "host.read",
-        object = command,
-        read = "it only looks",
-        call = call_of(command, words, { timeout = opts.timeout }),
-        here = self:is_local(),
-        perform = function()
-          return perform(self, command, opts)
-        end,
-      }).code == 0
+      return look(self, "host.read", M.quote(words), words, how).code == 0
     end
 end
 
-local function change(self, op, command, argv, opts)
+local function change(self, op, text, argv, opts)
   local ran = witness(self, opts)
   if ran and ran() then
     return { code = 0, stdout = "", stderr = "", skipped = true }
   end
+  local as = become.of(self, opts.become)
   local out = effect.remote({
     target = "host " .. self.name,
     op = op,
-    object = command,
+    object = text,
     change = {
-      text = opts.text or "run " .. command,
-      args = { command = command },
+      text = opts.text or "run " .. text,
+      args = { command = text, cwd = opts.cwd, env = opts.env, user = as and as.user or nil },
       recovery = ran and "probed" or opts.recovery,
       probe = ran,
+      running = function(key)
+        return command.running(self, key, opts)
+      end,
       bad = function(result)
         return not list.contains(opts.ok or { 0 }, result.code)
       end,
       planned = opts.planned,
       veiled = true,
     },
-    call = call_of(command, argv, opts),
+    call = call_of(self, text, argv, opts),
     here = self:is_local(),
-    perform = function()
-      return perform(self, command, opts)
+    perform = function(intended)
+      local how = list.copy(opts)
+      how.effect = intended.key
+      return command.perform(self, text, how)
     end,
   })
-  return effect.planning() and out or judge(self, op, command, out, opts)
+  return effect.planning() and out or judge(self, op, text, out, opts)
 end
 
 --- Runs a command that changes nothing, in plan mode too. Unwanted exit codes raise kind "exit".
 ---@async
 ---@param argv string[]
----@param opts? table stdin, timeout, max_output, ok
+---@param opts? table stdin, timeout, max_output, ok, cwd, env, become
 ---@return plat.proc.Output
 function Host:read(argv, opts)
-  return look(self, "host.read", words_of("host:read", argv), argv, READ(opts))
+  local text = words_of("host:read", argv)
+  opts = READ(opts)
+  return judge(self, "host.read", text, look(self, "host.read", text, argv, opts), opts)
 end
 
 --- Runs a command as a change: planned, recorded, inside a step. With `creates` or `unless` only

@@ -64,23 +64,58 @@ function M.forget(host, session)
   pool.forget(host.name, session)
 end
 
+local function failed(host, session, err)
+  if err.kind == "connect" then
+    M.forget(host, session)
+    err.phase = "exec"
+  end
+  fault.raise_err(about(host), err)
+end
+
 --- Runs a command by the login shell of a host. For plat.host.
 ---@async
 ---@param host plat.ssh.HostLike
 ---@param command string
----@param opts? { stdin: any, timeout: number?, max_output: integer? }
+---@param opts? prim.ssh.ExecOptions
 ---@return prim.ssh.Output
 function M.exec(host, command, opts)
   local session = M.session(host)
   local output, err = session:exec(command, opts)
   if not output then
-    if err.kind == "connect" then
-      M.forget(host, session)
-      err.phase = "exec"
-    end
-    fault.raise_err(about(host), err)
+    failed(host, session, err)
   end
   return output
+end
+
+--- Starts a command by the login shell of a host, and calls a function that reads its output; the
+--- command is given up when that returns or raises. For plat.host.
+---@async
+---@param host plat.ssh.HostLike
+---@param command string
+---@param opts prim.ssh.ExecOptions
+---@param fn fun(running: prim.ssh.Command)
+---@return { code: integer, signal: string? } status
+function M.follow(host, command, opts, fn)
+  local session = M.session(host)
+  local running, err = session:open(command, opts)
+  if not running then
+    failed(host, session, err)
+  end
+  local _ <close> = running
+  local ok, problem = xpcall(fn, fault.from_handler, running)
+  if not ok then
+    if problem.kind == "connect" then
+      M.forget(host, session)
+    end
+    problem.sent = running:sent()
+    error(problem, 0)
+  end
+  local status
+  status, err = running:status()
+  if not status then
+    failed(host, session, err or { kind = "bug", msg = "a command that has not ended" })
+  end
+  return { code = status.code, signal = status.signal, stdout = "", stderr = "" }
 end
 
 return M

@@ -176,7 +176,7 @@ local function run(pattern, command, opts)
   local inventory = load_inventory(opts)
   flags.take(opts)
   local world = open_world(inventory)
-  effect.open({ mode = "run", world = world })
+  effect.open({ mode = "run", world = world, grace = 0 })
   local ok, result = xpcall(perform, fault.from_handler, inventory, pattern, command, opts)
   if world then
     task.shield(10, world.close, world)

@@ -31,6 +31,7 @@ M.RECOVERY = {
 ---@field diff? fun(resp: table): table? `{ { path, before, after }, ... }`
 ---@field facts? table plain data that is recorded with the intent, and not part of the key
 ---@field probe? fun(facts: table): boolean? whether it has happened, for class "probed"
+---@field running? fun(key: string): string? who still performs it, for people; nil: nobody does
 ---@field private? boolean its answer holds secrets: the journal does not get it
 ---@field bad? fun(result: any): boolean it was done without success: a resumed run does it again
 ---@field reread? fun(): any reads what the change's answer was, for a body that is entered again
@@ -82,6 +83,7 @@ function M.new(step, req)
     veiled = given.veiled,
     facts = given.facts,
     probe = given.probe,
+    running = given.running,
     bad = given.bad,
     private = given.private,
     reread = given.reread,

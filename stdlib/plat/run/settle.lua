@@ -13,6 +13,7 @@ local M = {}
 
 local GRACE = 10 -- seconds that settling gets, whatever deadline or cancel is on
 local AGAIN = { 0, 0.5, 2 } -- seconds before each repetition of a repeatable change
+local LOOK = 0.5 -- seconds between two looks whether it still runs
 
 -- ---- at once ----
 
@@ -44,6 +45,14 @@ local function look(change, facts)
   return "done", change.reread and change.reread() or { status = 200, headers = {}, body = "" }
 end
 
+--- Waits until nobody performs a change any more: what was given up on a host is ended there, which
+--- may take seconds. To be called with a deadline.
+local function await_quiet(change)
+  while change.running and change.running(change.key) do
+    task.sleep(LOOK)
+  end
+end
+
 --- Finds out what became of a change by its class. To be called at once, before a retry, an undo or
 --- the next change.
 ---@async
@@ -60,6 +69,7 @@ function M.at_once(change, fn, judge)
     return "unknown"
   end
   local ok, outcome, result, err = xpcall(task.shield, fault.from_handler, GRACE, function()
+    await_quiet(change)
     if how == "repeated" then
       return repeat_it(change, fn, judge)
     end
@@ -121,13 +131,17 @@ function M.person(run, change)
   return answer
 end
 
+--- Returns who still performs a change that was begun before, for people.
 local function still_running(change)
+  if change.running then
+    return change.running(change.key)
+  end
   local fs = require("prim.fs")
   local mark = "PLATRUN_EFFECT=" .. change.key .. "\0"
   for _, name in ipairs(change.target == "localhost" and fs.list("/proc") or {}) do
     local environ = name:find("^%d+$") and fs.read("/proc/" .. name .. "/environ")
     if environ and (environ .. "\0"):find(mark, 1, true) then
-      return name
+      return "process " .. name
     end
   end
 end
@@ -141,10 +155,10 @@ end
 ---@return any result
 ---@return string? how "probed" or "person"
 function M.dangling(run, change, intent)
-  local pid = still_running(change)
-  if pid then
+  local who = still_running(change)
+  if who then
     fault.raise("refused", { op = change.op, target = change.target, object = change.object }, {
-      msg = ("it still runs, as process %s, from before the interruption"):format(pid),
+      msg = ("it still runs, as %s, from before the interruption"):format(who),
       hint = ("wait for it or end it, then: platrun resume %s"):format(run.id or "RUN"),
       exit = 3,
       suspend = true, -- what was done before it must not be undone beside it
