@@ -24,6 +24,8 @@ local WAIT = check.options("dremio.wait", {
   every = { type = "duration", default = "5s", help = "between good readings" },
 })
 
+local FOLLOW = 5 -- readings of a wait of which one looks at the executor, the others at a job
+
 ---@class plat.dremio.Client
 ---@field target string
 local Client = { __name = "plat.dremio.Client" }
@@ -35,7 +37,8 @@ Client.__index = Client
 ---@return plat.dremio.Client
 function M.connect(conf)
   local raw = session.new(conf)
-  return setmetatable({ target = raw.target, _session = raw, _own_jobs = {} }, Client)
+  local self = { target = raw.target, _session = raw, _own_jobs = {}, _seen_jobs = {} }
+  return setmetatable(self, Client)
 end
 
 function Client:__tostring()
@@ -175,7 +178,14 @@ end
 ---@return { id: string, user: string, started: string, fragments: integer }[]
 function Client:jobs_on(name)
   local work = self:fragments()[name] or {}
-  local jobs = #work > 0 and fault.try(self.jobs, self) or {}
+  local jobs = self._seen_jobs
+  local unknown_job = list.find(work, function(item)
+    return not list.find(jobs, { id = item.job })
+  end)
+  if unknown_job then
+    jobs = fault.try(self.jobs, self) or {}
+    self._seen_jobs = jobs
+  end
   return list.map(work, function(item)
     local job = list.find(jobs, { id = item.job })
     return {
@@ -226,6 +236,17 @@ function Client:smoke()
   return time.mono() - before
 end
 
+--- Whether a job runs for sure: one request, where a look at the executor takes eight. Where it
+--- cannot be told, or where the session may not know, it is not sure.
+local function runs(self, id)
+  local job = fault.try(self._session.call, self._session, {
+    path = "/api/v3/job/" .. id,
+    op = "dremio.job",
+    object = "job " .. id,
+  })
+  return type(job) == "table" and job.jobState == "RUNNING"
+end
+
 local function describe_job(job)
   return ("job %s of %s since %s"):format(job.id, job.user, job.started)
 end
@@ -242,18 +263,26 @@ function Client:wait_drained(name, opts)
   local about = { op = "dremio.wait_drained", target = self.target, object = name }
   opts = WAIT(opts)
   opts.what = "nothing runs on " .. name
+  local last, followed = nil, 0
   watch.watch(about, opts, function()
+    followed = followed + 1
+    if last and followed < FOLLOW and runs(self, last.jobs[1]) then
+      return last -- as long as this one runs, the executor is not idle
+    end
+    followed = 0
     local jobs = self:jobs_on(name)
     local ids = list.map(jobs, function(job)
       return job.id
     end)
-    return {
+    local seen = {
       good = #jobs == 0,
       text = #jobs == 0 and "idle"
         or ("%d running: %s"):format(#jobs, table.concat(list.map(jobs, describe_job), "; ")),
       jobs = ids,
       hint = #jobs > 0 and "wait longer (drain=), or cancel them (cancel_queries=true)" or nil,
     }
+    last = #jobs > 0 and seen or nil
+    return seen
   end)
 end
 

@@ -1,37 +1,18 @@
 --- Tables as lists and maps: sorted iteration, search, copies, comparison.
 
+local prim = require("prim.table")
+
 local getmetatable, next, setmetatable, type = getmetatable, next, setmetatable, type
-local sort = table.sort
+local sort, sorted_keys = table.sort, prim.keys
 
 local M = {}
-
---- Orders numbers before strings, each by value.
-local function by_key(a, b)
-  local ta, tb = type(a), type(b)
-  if ta == tb then
-    return a < b
-  end
-  return ta == "number"
-end
 
 --- Returns the keys of a table in order: numbers, then strings. Other keys are refused, because
 --- their order would differ from process to process.
 ---@param t table
 ---@return any[] keys
 function M.keys(t)
-  local keys, n = {}, 0
-  for k in next, t do
-    local kind = type(k)
-    if kind ~= "string" and kind ~= "number" then
-      error(("cannot iterate in order: a key is a %s"):format(kind), 2)
-    end
-    n = n + 1
-    keys[n] = k
-  end
-  if n > 1 then
-    sort(keys, by_key)
-  end
-  return keys
+  return prim.keys(t)
 end
 
 --- Iterates over a table in the order of its keys. This is the global `pairs`.
@@ -46,7 +27,7 @@ function M.pairs(t)
   if type(t) ~= "table" then
     error(("bad argument #1 to 'pairs' (table expected, got %s)"):format(type(t)), 2)
   end
-  local keys, i = M.keys(t), 0
+  local keys, i = sorted_keys(t), 0
   return function()
     local k, v
     repeat -- a key that the loop's body removed is left out
@@ -235,14 +216,7 @@ end
 ---@param v any
 ---@return any
 function M.deep_copy(v)
-  if type(v) ~= "table" then
-    return v
-  end
-  local out = {}
-  for k, item in next, v do
-    out[k] = M.deep_copy(item)
-  end
-  return setmetatable(out, getmetatable(v))
+  return prim.copy(v)
 end
 
 --- Returns a new table with the fields of all given ones; later ones win.
@@ -266,23 +240,7 @@ end
 ---@param b any
 ---@return boolean
 function M.deep_equal(a, b)
-  if a == b then
-    return true
-  end
-  if type(a) ~= "table" or type(b) ~= "table" then
-    return false
-  end
-  for k, v in next, a do
-    if not M.deep_equal(v, b[k]) then
-      return false
-    end
-  end
-  for k in next, b do
-    if a[k] == nil then
-      return false
-    end
-  end
-  return true
+  return prim.equal(a, b)
 end
 
 --- Returns the value at a dotted path, nil as soon as a part is missing. Parts that are numbers

@@ -71,6 +71,7 @@ function M.restore(state, opts)
   local self = M.new(list.merge(opts, { executors = false }))
   self.provider = opts.executors
   self.state = list.deep_copy(state)
+  self.nodes, self.active, self.pods_version = nil, nil, nil -- they were of another state
   return self
 end
 
@@ -90,21 +91,20 @@ function Model:hostname(name)
   return name .. "." .. self.domain
 end
 
+--- By ordinal, as `list.sort_by` takes it.
+local function ordinal_of(node)
+  return ("%08d %s"):format(tonumber(node.name:match("%d+$")) or 0, node.name)
+end
+
 --- Returns the executors that sys.nodes shows, by ordinal.
 function Model:registered()
+  self.nodes = self.nodes or list.sort_by(list.values(self.state.executors), ordinal_of)
   local out = {}
-  for _, node in pairs(self.state.executors) do
+  for _, node in ipairs(self.nodes) do
     if node.registers <= self.time then
       out[#out + 1] = node
     end
   end
-  table.sort(out, function(a, b)
-    local x, y = tonumber(a.name:match("%d+$")), tonumber(b.name:match("%d+$"))
-    if x ~= y and x and y then
-      return x < y
-    end
-    return a.name < b.name
-  end)
   return out
 end
 
@@ -129,14 +129,18 @@ end
 
 --- Returns the jobs that have not ended, oldest first.
 function Model:active_jobs()
-  local out = {}
-  for _, id in ipairs(self.state.order) do
-    local job = self.state.jobs[id]
+  local state, out = self.state, {}
+  for _, job in
+    ipairs(self.active or list.map(state.order, function(id)
+      return state.jobs[id]
+    end))
+  do
     local _, ended = self:job_state(job)
-    if not ended then
+    if not ended and state.jobs[job.id] then
       out[#out + 1] = job
     end
   end
+  self.active = list.copy(out) -- what has ended stays so: nobody looks at it again
   return out
 end
 
@@ -146,7 +150,7 @@ end
 
 --- Forgets an executor; what ran on it fails.
 function Model:lose(node)
-  self.state.executors[node.name] = nil
+  self.state.executors[node.name], self.nodes = nil, nil
   for _, job in ipairs(self:active_jobs()) do
     if list.contains(job.hosts, node.name) then
       finish(job, "FAILED", self.time, LOST_NODE:format(node.hostname))
@@ -157,7 +161,15 @@ end
 
 function Model:update_executors()
   local present = {}
-  for _, pod in ipairs(self.provider and self.provider() or {}) do
+  local pods, version
+  if self.provider then
+    pods, version = self.provider()
+  end
+  if version and version == self.pods_version then
+    return -- nothing has come or gone
+  end
+  self.pods_version = version
+  for _, pod in ipairs(pods or {}) do
     if pod.ready and not pod.deleting then
       present[pod.name] = pod
     end
@@ -172,6 +184,7 @@ function Model:update_executors()
   for name, pod in pairs(present) do
     if not known[name] then
       local delay = REGISTER[1] + self:random() * (REGISTER[2] - REGISTER[1])
+      self.nodes = nil
       known[name] = {
         name = name,
         uid = pod.uid,
@@ -250,6 +263,7 @@ function Model:start_job(text, user, kind, at, opts)
   }
   state.jobs[job.id] = job
   state.order[#state.order + 1] = job.id
+  table.insert(self.active or {}, job)
   if #state.order > KEEP_JOBS then
     state.jobs[table.remove(state.order, 1)] = nil
   end

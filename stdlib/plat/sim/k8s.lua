@@ -43,6 +43,7 @@ local function wrap(state)
     oldest = state.rv,
     keys = {},
     streams = {},
+    seen_pods = setmetatable({}, { __mode = "k" }),
     hooks = { now = now, wait = wait },
   }, K8s)
 end
@@ -192,11 +193,17 @@ function K8s:handle(request)
   return response
 end
 
---- Lists pods as they are now, for other models.
+--- Lists pods as they are now, for other models. As long as nothing changes, the same options (the
+--- very table) give the same list.
 ---@param opts { namespace: string?, labels: table<string, string>? }
 ---@return table[] pods `{ name, namespace, ip, ready, phase, image, node, deleting }`
 function K8s:pods(opts)
+  local seen = self.seen_pods[opts]
+  if seen and seen.rv == self.state.rv then
+    return seen.list
+  end
   local out = {}
+  self.seen_pods[opts] = { rv = self.state.rv, list = out }
   for _, pod in ipairs(store.list(self, "pods", opts.namespace)) do
     if select.matches({ matchLabels = opts.labels or {} }, pod.metadata.labels) then
       local ready = data.find(data.get(pod, "status.conditions"), { type = "Ready" })

@@ -30,22 +30,26 @@ place.give(World)
 
 -- ---- models ----
 
+local EXECUTORS = {
+  namespace = "data-platform",
+  labels = { app = "dremio", role = "executor" },
+}
+local COORDINATOR = {
+  namespace = "data-platform",
+  labels = { app = "dremio", role = "coordinator" },
+}
+
 local function dremio_options(self)
   return {
     now = function()
       return self.now
     end,
     executors = function()
-      return self.models.kubernetes:pods({
-        namespace = "data-platform",
-        labels = { app = "dremio", role = "executor" },
-      })
+      local kubernetes = self.models.kubernetes
+      return kubernetes:pods(EXECUTORS), kubernetes.state.rv
     end,
     coordinator = function()
-      local pods = self.models.kubernetes:pods({
-        namespace = "data-platform",
-        labels = { app = "dremio", role = "coordinator" },
-      })
+      local pods = self.models.kubernetes:pods(COORDINATOR)
       return pods[1] ~= nil and pods[1].ready and not pods[1].deleting
     end,
     seed = self.seed,

@@ -51,10 +51,10 @@ function M.suffix(model, length)
   return table.concat(out)
 end
 
---- Returns the short hash of a text that names a revision or a template.
----@param text string
----@return string
-function M.hash(text)
+local MAX_TEXTS = 200
+local texts = { hash = {}, n = 0 } -- the same templates are asked for all the time
+
+local function compute(text)
   local h = 2166136261
   for i = 1, #text do
     h = ((h ~ text:byte(i)) * 16777619) & 0xffffffff
@@ -65,6 +65,22 @@ function M.hash(text)
       return SAFE:sub(at * 2, at * 2)
     end)
   )
+end
+
+--- Returns the short hash of a text that names a revision or a template.
+---@param text string
+---@return string
+function M.hash(text)
+  if texts.hash[text] then
+    return texts.hash[text]
+  end
+  local hash = compute(text)
+  texts.n = texts.n + 1
+  if texts.n > MAX_TEXTS then
+    texts.hash, texts.n = {}, 0
+  end
+  texts.hash[text] = hash
+  return hash
 end
 
 return M

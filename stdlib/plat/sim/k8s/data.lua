@@ -6,6 +6,18 @@ local M = {}
 
 local null = json.null
 
+--- The words of dotted paths, split once: programs name few, and ask for them all the time.
+local PATHS = setmetatable({}, {
+  __index = function(paths, path)
+    local words = {}
+    for word in path:gmatch("[^.]+") do
+      words[#words + 1] = word
+    end
+    paths[path] = words
+    return words
+  end,
+})
+
 --- Marks a table as an array (an empty one stays `[]` on the wire).
 M.array = json.array
 
@@ -43,7 +55,7 @@ end
 ---@param path string "spec.template.metadata"
 ---@return any
 function M.get(t, path)
-  for key in path:gmatch("[^.]+") do
+  for _, key in ipairs(PATHS[path]) do
     if type(t) ~= "table" or t == null then
       return nil
     end

@@ -1,0 +1,23 @@
+---@meta prim.table
+
+--- Sorted keys, copies and comparison of tables. plat.list is the face of it.
+local M = {}
+
+--- Returns the keys of a table in order: numbers, then strings. Raises for others.
+---@param t table
+---@return any[]
+function M.keys(t) end
+
+--- Returns a copy of all levels; metatables are shared.
+---@generic T
+---@param v T
+---@return T
+function M.copy(v) end
+
+--- Returns whether two values are equal, tables by content.
+---@param a any
+---@param b any
+---@return boolean
+function M.equal(a, b) end
+
+return M
