@@ -36,6 +36,11 @@ local FLAGS = {
 table.move(flags.FLAGS, 1, #flags.FLAGS, #FLAGS + 1, FLAGS)
 FLAGS[#FLAGS + 1] = { "--help", "-h", help = "this text" }
 
+local ANY_CODE = {}
+for code = 0, 255 do
+  ANY_CODE[code + 1] = code
+end
+
 local function usage(msg, hint)
   fault.raise("usage", nil, { msg = msg, hint = hint or USAGE, where = "" })
 end
@@ -55,10 +60,7 @@ end
 local function ask(host, command, opts)
   local step = { key = "exec " .. host.name, counts = {}, changes = 0 }
   local result, err = fault.try(task.with_context, step, function()
-    local given = { timeout = opts.timeout or 60, ok = {} }
-    for code = 0, 255 do
-      given.ok[code + 1] = code
-    end
+    local given = { timeout = opts.timeout or 60, ok = ANY_CODE }
     return opts.shell and host:sh(command[1], given) or host:run(command, given)
   end)
   return { host = host.name, output = result, err = err }

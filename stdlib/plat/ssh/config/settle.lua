@@ -7,6 +7,10 @@ local list = require("plat.list")
 
 local M = {}
 
+local FORWARDS = list.where(list.keys(keywords.BY_NAME), function(name)
+  return keywords.BY_NAME[name].kind == "forward"
+end)
+
 local function refuse(place, msg)
   fault.raise("parse", nil, {
     msg = place and ("%s: %s"):format(place, msg) or msg,
@@ -128,10 +132,10 @@ end
 function M.settings(pass, env)
   local values, origin, here = pass.values, pass.origin, pass.local_
   local out = {}
-  for name, value in pairs(keywords.DEFAULTS) do
+  for name, value in next, keywords.DEFAULTS do -- once a host: without sorting
     out[name] = value
   end
-  for name, value in pairs(values) do
+  for name, value in next, values do
     out[name] = value
   end
   out.host, out.hostname = pass.original, pass.host
@@ -155,12 +159,10 @@ function M.settings(pass, env)
   known_hosts(c, out, values, origin)
   proxy(c, out, values, origin)
   out.setenv, out.sendenv = values.setenv or {}, values.sendenv or {}
-  for name, keyword in pairs(keywords.BY_NAME) do
-    if keyword.kind == "forward" then
-      out[name] = list.map(values[name] or {}, function(item)
-        return item.text
-      end)
-    end
+  for _, name in ipairs(FORWARDS) do
+    out[name] = list.map(values[name] or {}, function(item)
+      return item.text
+    end)
   end
   out.ignoreunknown, out.host_tokens = nil, c.tokens
   local strict = origin.stricthostkeychecking

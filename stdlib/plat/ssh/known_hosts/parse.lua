@@ -24,6 +24,7 @@ local File = {}
 File.__index = File
 
 local MARKERS = { ["@cert-authority"] = "cert-authority", ["@revoked"] = "revoked" }
+local HASH, AT = ("#@"):byte(1, 2)
 local SHA1_SIZE = 20
 local RAW = { raw = true } -- one for thousands of lines
 
@@ -40,26 +41,49 @@ local function hashed(hosts)
   end
 end
 
+-- Files have thousands of lines, and plain searches are much faster than patterns.
+
+--- Returns a line up to a byte that ends it.
+local function cut(line, byte)
+  local at = line:find(byte, 1, true)
+  return at and line:sub(1, at - 1) or line
+end
+
+--- Returns the word at a place, nil if there is none, and where the next one begins.
+local function word_at(line, from)
+  if from > #line then
+    return nil, from
+  end
+  local stop = line:find(" ", from, true) or #line + 1
+  return line:sub(from, stop - 1), line:find("[^ ]", stop) or #line + 1
+end
+
 --- Returns the entry of a line; nil for comments; nil and what is wrong.
 local function read_line(line)
-  local rest = line:match("^[^\0\r]*"):match("^[ \t]*(.*)$")
-  if rest == "" or rest:sub(1, 1) == "#" then
+  line = cut(cut(line, "\0"), "\r")
+  local spaced = line:find("\t", 1, true) and line:gsub("\t", " ") or line
+  local from = spaced:find("[^ ]")
+  local first = from and spaced:byte(from)
+  if not from or first == HASH then
     return nil
   end
   local entry = {}
-  if rest:sub(1, 1) == "@" then
-    local word, after = rest:match("^(%S+)[ \t]+(.*)$")
-    entry.marker, rest = MARKERS[word], after
+  if first == AT then
+    local word
+    word, from = word_at(spaced, from)
+    entry.marker = MARKERS[word]
     if not entry.marker then
       return nil, "unknown marker"
     end
   end
-  local hosts, kind, data, comment =
-    rest:match("^([^ \t]+)[ \t]+([^ \t]+)[ \t]+([^ \t]+)[ \t]*(.*)$")
-  if not hosts then
+  local hosts, kind, data
+  hosts, from = word_at(spaced, from)
+  kind, from = word_at(spaced, from)
+  data, from = word_at(spaced, from)
+  if not data then
     return nil, "expected HOSTS TYPE KEY"
   end
-  entry.hosts, entry.type, entry.comment = hosts, kind, comment
+  entry.hosts, entry.type, entry.comment = hosts, kind, line:sub(from)
   entry.blob = decode(data)
   local key = entry.blob and blobs.read(entry.blob)
   if not entry.blob then
@@ -77,19 +101,30 @@ local function read_line(line)
   return entry
 end
 
+local function add_name(self, name, entry)
+  local at = self.names[name] or {}
+  self.names[name] = at
+  if at[#at] ~= entry then
+    at[#at + 1] = entry
+  end
+end
+
+local function has(text, byte)
+  return text:find(byte, 1, true) ~= nil
+end
+
 --- Puts an entry where a lookup finds it: by name, among the patterns, or among the hashed.
 local function index(self, entry)
+  local hosts = entry.hosts
   if entry.salt then
     self.hashed[#self.hashed + 1] = entry
-  elseif entry.hosts:find("[*?!]") then
+  elseif has(hosts, "*") or has(hosts, "?") or has(hosts, "!") then
     self.patterns[#self.patterns + 1] = entry
+  elseif not has(hosts, ",") then
+    add_name(self, hosts:lower(), entry)
   else
-    for name in entry.hosts:lower():gmatch("[^,]+") do
-      local at = self.names[name] or {}
-      self.names[name] = at
-      if at[#at] ~= entry then
-        at[#at + 1] = entry
-      end
+    for name in hosts:lower():gmatch("[^,]+") do
+      add_name(self, name, entry)
     end
   end
 end
@@ -101,10 +136,11 @@ end
 function M.read(text, name)
   local self = setmetatable({ name = name, entries = {}, problems = {} }, File)
   self.names, self.patterns, self.hashed, self.found = {}, {}, {}, {}
-  local number = 0
-  for line in (text:gsub("\n$", "") .. "\n"):gmatch("([^\n]*)\n") do
-    number = number + 1
-    local entry, msg = read_line(line)
+  local number, from = 0, 1
+  while from <= #text do
+    local stop = text:find("\n", from, true) or #text + 1
+    local entry, msg = read_line(text:sub(from, stop - 1))
+    number, from = number + 1, stop + 1
     if entry then
       entry.file, entry.line = name, number
       self.entries[#self.entries + 1] = entry
