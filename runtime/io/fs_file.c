@@ -23,30 +23,37 @@ int plat_fs_append_open(const char *path, unsigned mode, struct plat_err *err)
     return fd;
 }
 
+/* Removes the last bytes of a file, if they are in one. */
+static bool take_back(int fd, size_t n)
+{
+    struct stat st;
+
+    if (!n)
+        return true;
+    if (fstat(fd, &st))
+        return false;
+    return !S_ISREG(st.st_mode) || ftruncate(fd, st.st_size - (off_t)n) == 0;
+}
+
 bool plat_fs_append(int fd, const char *data, size_t len, struct plat_err *err)
 {
-    struct stat before;
-    int code;
+    size_t done = 0;
 
-    if (fstat(fd, &before))
-        return plat_err_errno(err, errno, "fs.append", "cannot append");
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
+    while (done < len) {
+        ssize_t n = write(fd, data + done, len - done);
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            goto fail;
-        data += n;
-        len -= (size_t)n;
+        if (n < 0) {
+            int code = errno;
+            bool whole = take_back(fd, done);
+
+            return plat_err_errno(err, code, "fs.append", "%s",
+                                  whole ? "cannot append" : "a torn record was left behind");
+        }
+        done += (size_t)n;
     }
     return true;
-
-fail:
-    code = errno;
-    if (S_ISREG(before.st_mode) && ftruncate(fd, before.st_size))
-        return plat_err_errno(err, code, "fs.append", "a torn record was left behind");
-    return plat_err_errno(err, code, "fs.append", "cannot append");
 }
 
 bool plat_fs_sync(int fd, struct plat_err *err)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/loop.h"
+#include "lua/alloc.h"
 #include "lua/embed.h"
 #include "lua/secret.h"
 #include "lua/task_impl.h"
@@ -167,7 +168,7 @@ static void die(lua_State *L, const char *what)
 
 lua_State *plat_state_new(struct plat_loop *loop, const char *stdlib_dir)
 {
-    lua_State *L = luaL_newstate();
+    lua_State *L = plat_alloc_state();
 
     if (!L)
         return NULL;

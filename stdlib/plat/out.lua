@@ -10,6 +10,7 @@ local state = {
   verbosity = 0, -- -1 quiet, 0, 1 results, 2 commands, 3 protocol
   format = "text", -- text, json (one document at the end) or jsonl (a line an event)
   color = nil, -- decided on first use
+  terminal = nil, -- likewise: stderr is one
   live = nil, -- the text of the live line on the terminal
   held = false, -- somebody types on the terminal: no live line
   said = {}, -- warnings already given
@@ -103,10 +104,10 @@ end
 --- Returns whether stderr is a terminal on which a line can be rewritten.
 ---@return boolean
 function M.is_live()
-  return not state.held
-    and tty.is_tty(2)
-    and sys.getenv("TERM") ~= "dumb"
-    and state.format == "text"
+  if state.terminal == nil then
+    state.terminal = tty.is_tty(2) and sys.getenv("TERM") ~= "dumb"
+  end
+  return state.terminal and not state.held and state.format == "text"
 end
 
 local function clear_live()

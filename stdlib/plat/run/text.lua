@@ -1,6 +1,7 @@
 --- Tells people what a run does: one line a step on stdout, a live line on a terminal.
 
 local fault = require("plat.fault")
+local list = require("plat.list")
 local out = require("plat.out")
 local task = require("plat.task")
 local time = require("prim.time")
@@ -19,7 +20,9 @@ function M.new(opts)
     diff = opts.diff,
     planning = opts.planning,
     stamped = not tty.is_tty(1),
-    doing = {}, -- steps that run, oldest first
+    doing = {}, -- steps in the order of their start; ended ones are removed late
+    running = {}, -- by key: those that run
+    runs = 0, -- how many
     count = { ok = 0, changed = 0, failed = 0, skipped = 0 },
     began = time.mono(),
   }, Text)
@@ -105,6 +108,7 @@ end
 
 function on.step_start(self, e)
   table.insert(self.doing, e)
+  self.running[e.key], self.runs = e, self.runs + 1
   if self.planning then
     self:line(("%s %s"):format(out.paint("dim", "step "), ("  "):rep(e.depth) .. titled(e)))
   else
@@ -112,11 +116,19 @@ function on.step_start(self, e)
   end
 end
 
+--- A thousand hosts are in a step at once: not every end looks at all of them.
 local function forget(self, e)
-  for i = #self.doing, 1, -1 do
-    if self.doing[i].key == e.key then
-      table.remove(self.doing, i)
-    end
+  local doing, running = self.doing, self.running
+  if running[e.key] then
+    running[e.key], self.runs = nil, self.runs - 1
+  end
+  while doing[1] and running[doing[#doing].key] ~= doing[#doing] do
+    doing[#doing] = nil
+  end
+  if #doing > 2 * self.runs + 16 then
+    self.doing = list.where(doing, function(step)
+      return running[step.key] == step
+    end)
   end
   out.live(nil)
 end
@@ -143,13 +155,12 @@ function on.change(self, e)
 end
 
 function on.progress(self, e)
-  for _, step in ipairs(self.doing) do
-    if step.key == e.step then
-      if step.note ~= e.text and not out.is_live() and out.verbosity() >= 1 then
-        self:line(("         %s: %s"):format(titled(step), e.text))
-      end
-      step.note = e.text
+  local step = self.running[e.step]
+  if step then
+    if step.note ~= e.text and not out.is_live() and out.verbosity() >= 1 then
+      self:line(("         %s: %s"):format(titled(step), e.text))
     end
+    step.note = e.text
   end
   self:tick()
 end
@@ -269,7 +280,7 @@ function Text:tick()
   if not step or not out.is_live() then
     return
   end
-  local more = #self.doing > 1 and (" (+%d more)"):format(#self.doing - 1) or ""
+  local more = self.runs > 1 and (" (+%d more)"):format(self.runs - 1) or ""
   local note = step.note and ("  " .. step.note) or ""
   local seconds = task.show_seconds(math.floor(time.mono() - step.at))
   out.live(("running  step  %s%s  %s%s"):format(titled(step), more, seconds, note))

@@ -29,6 +29,7 @@ function M.new(fn, opts)
     busy = 0,
     scopes = {},
     queue = {}, -- who may go on as soon as another host makes room
+    queue_first = 1, -- index in it of the first that waits: to move all would be quadratic
   }, Course)
 end
 
@@ -36,8 +37,14 @@ end
 
 local function make_room(self)
   self.free = self.free + 1
-  while self.free > 0 and #self.queue > 0 do
-    self:grant(table.remove(self.queue, 1))
+  while self.free > 0 and self.queue_first <= #self.queue do
+    local arrival = self.queue[self.queue_first]
+    self.queue[self.queue_first] = false
+    self.queue_first = self.queue_first + 1
+    if self.queue_first > #self.queue then
+      self.queue, self.queue_first = {}, 1
+    end
+    self:grant(arrival)
   end
 end
 
