@@ -114,6 +114,9 @@ void plat_proc_settle(struct plat_proc *proc)
     }
     end_timer(proc);
     plat_proc_wake(&proc->end_op);
+    if (proc->on_end && !proc->orphan)
+        proc->on_end(proc->arg);
+    proc->on_end = NULL;
 }
 
 static void reap(struct plat_proc *proc)
@@ -275,6 +278,9 @@ static struct plat_proc *new_proc(struct plat_loop *loop, const struct plat_proc
         return NULL;
     proc->loop = loop;
     proc->collect = opts->collect;
+    proc->tail = opts->tail;
+    proc->on_end = opts->on_end;
+    proc->arg = opts->arg;
     proc->grace = opts->grace;
     plat_buf_init(&proc->in, MAX_QUEUED);
     plat_buf_init(&proc->out[0], opts->max_output);
@@ -310,7 +316,7 @@ struct plat_proc *plat_proc_start(struct plat_loop *loop, const struct plat_proc
     int pidfd = -1;
     bool ok;
 
-    ok = plat_proc_open_fds(opts->pipe_stdin, fds);
+    ok = opts->ret_socket ? plat_proc_open_socket(fds) : plat_proc_open_fds(opts->pipe_stdin, fds);
     if (!ok || !proc)
         plat_err_errno(err, ok ? ENOMEM : errno, "proc.start", "cannot start \"%s\"",
                        opts->argv[0]);
@@ -320,6 +326,10 @@ struct plat_proc *plat_proc_start(struct plat_loop *loop, const struct plat_proc
     ok = ok && plat_proc_exec(&plan, &proc->pid, &pidfd, err);
     if (ok) {
         remember(proc);
+        if (opts->ret_socket) {
+            *opts->ret_socket = fds[STDIN][PLAT_PROC_OURS];
+            fds[STDIN][PLAT_PROC_OURS] = -1;
+        }
         ok = watch_all(proc, fds, pidfd, err);
         if (ok && opts->timeout > 0)
             set_timer(proc, opts->timeout);
@@ -362,6 +372,11 @@ bool plat_proc_signal(struct plat_proc *proc, int signo, struct plat_err *err)
     if (kill(-proc->pid, signo))
         return plat_err_errno(err, errno, "proc.kill", "cannot send signal %d", signo);
     return true;
+}
+
+bool plat_proc_ended(const struct plat_proc *proc)
+{
+    return proc->phase == ENDED;
 }
 
 int plat_proc_status(const struct plat_proc *proc)

@@ -27,10 +27,14 @@ struct plat_proc_opts {
     const char *const *envp; /* the child's whole environment */
     const char *cwd;         /* NULL: ours */
     bool pipe_stdin;         /* else /dev/null */
+    int *ret_socket; /* not NULL: the other end of its stdin and stdout, the caller's; -1: none */
     bool collect;
-    size_t max_output; /* collected: ceiling of each stream; streamed: bytes read ahead */
-    double timeout;    /* seconds, 0: none */
-    double grace;      /* seconds between SIGTERM and SIGKILL */
+    bool tail;                 /* collected: keeps the last max_output bytes instead of ending it */
+    size_t max_output;         /* collected: ceiling of each stream; streamed: bytes read ahead */
+    double timeout;            /* seconds, 0: none */
+    double grace;              /* seconds between SIGTERM and SIGKILL */
+    void (*on_end)(void *arg); /* from the loop, when its end and its output are known */
+    void *arg;
 };
 
 /* Starts it.  NULL: failed.  The caller owns the result. */
@@ -70,7 +74,8 @@ const struct plat_buf *plat_proc_output(const struct plat_proc *proc, int stream
 void plat_proc_consume(struct plat_proc *proc, int stream, size_t n);
 
 bool plat_proc_output_ended(const struct plat_proc *proc); /* both streams, nothing left to take */
-int plat_proc_status(const struct plat_proc *proc);        /* as of waitpid, once it has ended */
+bool plat_proc_ended(const struct plat_proc *proc);
+int plat_proc_status(const struct plat_proc *proc); /* as of waitpid, once it has ended */
 pid_t plat_proc_pid(const struct plat_proc *proc);
 
 /* Why it was ended early, or why stdin failed; kind 0: nothing went wrong on our side. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -201,10 +202,30 @@ static bool open_pipe(bool input, int fds[2])
            fcntl(fds[PLAT_PROC_OURS], F_SETFL, O_NONBLOCK) == 0;
 }
 
-bool plat_proc_open_fds(bool pipe_stdin, int fds[3][2])
+static void none_open(int fds[3][2])
 {
     for (int i = 0; i < 3; i++)
         fds[i][PLAT_PROC_OURS] = fds[i][PLAT_PROC_THEIRS] = -1;
+}
+
+bool plat_proc_open_socket(int fds[3][2])
+{
+    int *ours = &fds[0][PLAT_PROC_OURS], *theirs = &fds[0][PLAT_PROC_THEIRS], pair[2];
+
+    none_open(fds);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+        return false;
+    *ours = pair[0];
+    *theirs = pair[1];
+    if (!lift(ours) || !lift(theirs) || fcntl(*ours, F_SETFL, O_NONBLOCK))
+        return false;
+    fds[1][PLAT_PROC_THEIRS] = fcntl(*theirs, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    return fds[1][PLAT_PROC_THEIRS] >= 0 && open_pipe(false, fds[2]);
+}
+
+bool plat_proc_open_fds(bool pipe_stdin, int fds[3][2])
+{
+    none_open(fds);
     if (!pipe_stdin) {
         fds[0][PLAT_PROC_THEIRS] = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (fds[0][PLAT_PROC_THEIRS] < 0 || !lift(&fds[0][PLAT_PROC_THEIRS]))

@@ -27,4 +27,7 @@ enum { PLAT_PROC_OURS, PLAT_PROC_THEIRS };
  * -1).  All are close-on-exec; our ends do not block.  False with errno; then close them, too. */
 bool plat_proc_open_fds(bool pipe_stdin, int fds[3][2]);
 
+/* The same with one socket as 0 and 1; ours is fds[0][PLAT_PROC_OURS]. */
+bool plat_proc_open_socket(int fds[3][2]);
+
 void plat_proc_close_fds(int fds[3][2]); /* skips those that are -1 */

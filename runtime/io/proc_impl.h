@@ -29,12 +29,15 @@ struct plat_proc {
     uv_timer_t timer;
     struct plat_proc_op *end_op, *read_op, *write_op;
     struct plat_err err;
+    void (*on_end)(void *arg);
+    void *arg;
     double grace;
     pid_t pid;
     enum phase phase;
     int status;
     int handles; /* not yet closed */
     bool collect;
+    bool tail;
     bool input_done; /* close stdin when `in` is empty */
     bool zombie;     /* the leader has ended and is not reaped yet */
     bool lingered;   /* the output of a collected child that has ended was waited for */

@@ -27,6 +27,12 @@ static void overflow(struct plat_proc *proc, const struct plat_buf *buf, int whi
     plat_proc_end_early(proc);
 }
 
+static void drop_old(struct plat_buf *buf, size_t n)
+{
+    if (buf->len + n > buf->max)
+        plat_buf_drop(buf, buf->len + n - buf->max);
+}
+
 void plat_proc_on_output(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
@@ -39,13 +45,19 @@ void plat_proc_on_output(uv_poll_t *poll, int status, int events)
 
     (void)status; /* an error shows in read */
     (void)events;
-    n = read(watch->fd, scratch, proc->collect || space > CHUNK ? CHUNK : space);
+    if (proc->tail)
+        space = buf->max;
+    else if (proc->collect)
+        space = CHUNK;
+    n = read(watch->fd, scratch, space > CHUNK ? CHUNK : space);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
         end_stream(proc, which);
         return;
     }
+    if (proc->tail)
+        drop_old(buf, (size_t)n);
     if (!plat_buf_add(buf, scratch, (size_t)n)) {
         overflow(proc, buf, which);
         return;

@@ -37,6 +37,7 @@ static void maybe_delete(struct plat_ssh *s)
     free(s->methods);
     free(s->host_key);
     free(s->host);
+    free(s->over_name);
     for (size_t i = 0; i < sizeof(s->prefs) / sizeof(s->prefs[0]); i++)
         free(s->prefs[i]);
     free(s);
@@ -171,7 +172,8 @@ void ssh_lose(struct plat_ssh *s, const struct plat_err *err)
     ssh_auth_end(s);
     ssh_exec_lost(s);
     free_lib(s);
-    ssh_unwatch(s);
+    ssh_way_end(s);
+    uv_timer_stop(&s->tick);
     ssh_wake(&s->waiting);
 }
 
@@ -207,6 +209,7 @@ void plat_ssh_free(struct plat_ssh *s)
     ssh_lose(s, &err);
     s->freed = true;
     uv_close((uv_handle_t *)&s->timer, on_closed);
+    uv_close((uv_handle_t *)&s->tick, on_closed);
     if (!s->due) /* else when they know */
         uv_close((uv_handle_t *)&s->idle, on_closed);
 }
@@ -234,7 +237,7 @@ static void update_poll(struct plat_ssh *s)
         return;
     if (s->phase == SSH_CONNECTING)
         events = UV_WRITABLE;
-    else if (s->phase == SSH_READY && s->execs && !s->tried)
+    else if ((s->phase == SSH_READY && s->execs && !s->tried) || s->proxy_eof)
         events = 0; /* all wait for their readers, or for a timer */
     if (s->out.len)
         events |= UV_WRITABLE;
@@ -245,30 +248,6 @@ static void update_poll(struct plat_ssh *s)
         uv_poll_start(&s->poll, events, on_event);
     else
         uv_poll_stop(&s->poll);
-}
-
-/* Nobody reads: what comes now is an end, or words of the server between commands. */
-static void read_idle(struct plat_ssh *s)
-{
-    unsigned long initial = 0, window = 0;
-    ssize_t n;
-    char byte;
-
-    if (s->spare)
-        window = libssh2_channel_window_read_ex(s->spare, NULL, &initial);
-    if (window > initial / 4 * 3 + 1) { /* else it would send an update of a closed channel */
-        n = libssh2_channel_read(s->spare, &byte, 1);
-        if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
-            ssh_lose_lib(s, (int)n, "ssh");
-        return;
-    }
-    n = recv(s->fd, &byte, 1, MSG_PEEK);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-        ssh_lose_lib(s, LIBSSH2_ERROR_SOCKET_DISCONNECT, "ssh");
-    } else if (n > 0) { /* the next command reads it */
-        s->events = 0;
-        uv_poll_stop(&s->poll);
-    }
 }
 
 static void other_host_key(struct plat_ssh *s)
@@ -301,7 +280,7 @@ void ssh_drive(struct plat_ssh *s)
     ssh_queue_flush(s);
     update_poll(s);
     if (idle)
-        read_idle(s);
+        ssh_way_idle(s);
 }
 
 /* ---- the start ---- */
@@ -345,10 +324,17 @@ struct plat_ssh *plat_ssh_new(struct plat_loop *loop, const struct plat_ssh_opts
     s->timer.data = s;
     uv_idle_init(plat_loop_uv(loop), &s->idle);
     s->idle.data = s;
-    s->handles = 2;
+    uv_timer_init(plat_loop_uv(loop), &s->tick);
+    s->tick.data = s;
+    s->handles = 3;
+    s->connect_timeout = opts->connect_timeout;
     if (opts->connect_timeout > 0)
         s->connect_by = uv_hrtime() + (uint64_t)(opts->connect_timeout * 1e9);
-    if (!make_lib(s, err) || !ssh_connect_start(s, err)) {
+    if (!make_lib(s, err) || !ssh_way_start(s, opts, err)) {
+        plat_ssh_free(s);
+        return NULL;
+    }
+    if (plat_ssh_failed(s, err)) { /* at once */
         plat_ssh_free(s);
         return NULL;
     }

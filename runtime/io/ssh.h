@@ -36,6 +36,8 @@ struct plat_ssh_opts {
     const char *ciphers;
     const char *macs;
     int family;               /* AF_INET or AF_INET6 alone; 0: both */
+    struct plat_ssh *via;     /* NULL, or a session that is logged in: connects from there */
+    const char *proxy;        /* NULL, or a command for a shell: its stdin and stdout are the way */
     double connect_timeout;   /* seconds, the name and all addresses together; 0: none */
     double handshake_timeout; /* banner and key exchange */
 };

@@ -123,7 +123,7 @@ static void next_address(struct plat_ssh *s)
     ssh_lose(s, &err);
 }
 
-static void begin_handshake(struct plat_ssh *s)
+void ssh_handshake_begin(struct plat_ssh *s)
 {
     s->phase = SSH_HANDSHAKE;
     ssh_set_timer(s, s->handshake_timeout);
@@ -143,7 +143,7 @@ void ssh_connect_event(struct plat_ssh *s)
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &code, &len))
         code = errno;
     if (!code) {
-        begin_handshake(s);
+        ssh_handshake_begin(s);
         return;
     }
     explain(s, s->addrs.text[s->next_addr - 1], code, &s->err);
@@ -155,8 +155,8 @@ void ssh_connect_timeout(struct plat_ssh *s)
     struct plat_err err;
 
     if (s->phase == SSH_CONNECTING) {
-        plat_err_set(&s->err, PLAT_ERR_TIMEOUT, 0, OP, "no answer from %.100s port %d", s->host,
-                     s->port);
+        plat_err_set(&s->err, PLAT_ERR_TIMEOUT, 0, OP, "no answer from %.100s port %d%s%.60s",
+                     s->host, s->port, s->over ? " through " : "", s->over ? s->over_name : "");
         if (s->next_addr < s->addrs.n) {
             ssh_unwatch(s);
             return;
@@ -205,7 +205,7 @@ bool ssh_connect_start(struct plat_ssh *s, struct plat_err *err)
 
 void ssh_handshake(struct plat_ssh *s)
 {
-    int rc = libssh2_session_handshake(s->lib, s->fd);
+    int rc = libssh2_session_handshake(s->lib, ssh_way_fd(s));
 
     if (rc == LIBSSH2_ERROR_EAGAIN && !ssh_said_old(s))
         return;

@@ -15,6 +15,8 @@
 
 enum { REFUSALS = 8 }; /* retries of a channel: 2.5 seconds in all */
 
+static const double PATIENCE = 1; /* seconds until a connection being made lets others go first */
+
 enum { PROHIBITED = 1, CONNECT_FAILED, UNKNOWN_TYPE, SHORTAGE }; /* RFC 4254, 5.1 */
 
 bool ssh_exec_connects(const struct plat_ssh_exec *e)
@@ -25,6 +27,14 @@ bool ssh_exec_connects(const struct plat_ssh_exec *e)
 bool ssh_exec_counts(const struct plat_ssh_exec *e)
 {
     return !ssh_exec_connects(e);
+}
+
+/* Nothing but the one that is being opened is in its way. */
+bool ssh_exec_may_open(const struct plat_ssh_exec *e)
+{
+    const struct plat_ssh *s = e->s;
+
+    return !ssh_exec_counts(e) || (!s->resting && s->channels < s->max_channels);
 }
 
 /* ---- the message ---- */
@@ -157,6 +167,33 @@ static void running(struct plat_ssh_exec *e)
         ssh_wake(&e->waiting);
 }
 
+/*
+ * The server answers when it has connected, which for a dead host is after minutes; libssh2 waits
+ * for one answer at a time.  So who takes long goes to the end of the line, and is asked for anew
+ * then.  Numbers of channels are not used again: an answer that comes late is nobody's.
+ */
+static bool again_later(struct plat_ssh_exec *e)
+{
+    struct plat_ssh *s = e->s;
+    struct plat_ssh_exec **link = &s->execs;
+
+    s->opening = NULL;
+    e->state = SSH_EXEC_WAITING;
+    if (e->cut) {
+        ssh_exec_end(e);
+        return true;
+    }
+    *e->link = e->next;
+    if (e->next)
+        e->next->link = e->link;
+    while (*link)
+        link = &(*link)->next;
+    *link = e;
+    e->link = link;
+    e->next = NULL;
+    return true;
+}
+
 bool ssh_exec_open(struct plat_ssh_exec *e)
 {
     struct plat_ssh *s = e->s;
@@ -168,6 +205,8 @@ bool ssh_exec_open(struct plat_ssh_exec *e)
         s->open_why[0] = '\0';
         s->channels += ssh_exec_counts(e);
         e->state = SSH_EXEC_OPENING;
+        if (ssh_exec_connects(e))
+            ssh_tick_in(s, SSH_TICK_PATIENCE, PATIENCE);
     }
     e->channel = ask(e);
     if (!e->channel) {
@@ -176,11 +215,14 @@ bool ssh_exec_open(struct plat_ssh_exec *e)
             return false;
         if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE)
             return refused(e);
+        if (ssh_exec_connects(e) && (s->abort || rc == LIBSSH2_ERROR_TIMEOUT))
+            return again_later(e);
         ssh_lose_lib(s, rc, OP);
         return false;
     }
     s->opening = NULL;
     if (ssh_exec_connects(e)) {
+        ssh_tick_in(s, SSH_TICK_PATIENCE, 0);
         running(e);
         return true;
     }
@@ -226,4 +268,32 @@ bool ssh_exec_start(struct plat_ssh_exec *e)
     if (!pty)
         running(e);
     return true;
+}
+
+/* libssh2 forgets what it waits for when receiving fails, and nothing else. */
+bool ssh_exec_abort_open(struct plat_ssh_exec *e)
+{
+    struct plat_ssh *s = e->s;
+    bool changed;
+
+    s->abort = true;
+    changed = ssh_exec_open(e);
+    s->abort = false;
+    return changed;
+}
+
+void ssh_exec_impatient(struct plat_ssh *s)
+{
+    struct plat_ssh_exec *e;
+
+    if (!s->opening || s->phase != SSH_READY)
+        return;
+    for (e = s->execs; e; e = e->next) {
+        if (e->state == SSH_EXEC_WAITING && !e->cut && ssh_exec_may_open(e)) {
+            ssh_exec_abort_open(s->opening);
+            ssh_drive(s);
+            return;
+        }
+    }
+    ssh_tick_in(s, SSH_TICK_PATIENCE, PATIENCE);
 }

@@ -215,11 +215,11 @@ static bool step(struct plat_ssh_exec *e)
             ssh_exec_end(e);
             return true;
         }
-        if (s->opening || (ssh_exec_counts(e) && (s->resting || s->channels >= s->max_channels)))
+        if (s->opening || !ssh_exec_may_open(e))
             return false;
         return ssh_exec_open(e);
     case SSH_EXEC_OPENING:
-        return ssh_exec_open(e);
+        return e->cut && ssh_exec_connects(e) ? ssh_exec_abort_open(e) : ssh_exec_open(e);
     case SSH_EXEC_STARTING:
         if (e->cut)
             e->state = SSH_EXEC_RUNNING;

@@ -4,6 +4,7 @@
 #include <libssh2.h>
 #include <uv.h>
 
+#include "io/proc.h"
 #include "io/resolve.h"
 #include "io/ssh.h"
 #include "io/ssh_agent.h"
@@ -26,6 +27,12 @@ enum ssh_phase {
     SSH_AUTH,
     SSH_READY,
     SSH_LOST, /* err says why */
+};
+
+enum ssh_tick {
+    SSH_TICK_PROXY,    /* the program has not told why it closed its output */
+    SSH_TICK_PATIENCE, /* a connection is being opened, and others wait for that */
+    SSH_TICKS,
 };
 
 struct ssh_login { /* one attempt to authenticate; secrets are wiped at its end */
@@ -57,8 +64,10 @@ struct plat_ssh {
 
     uv_poll_t poll;
     uv_timer_t timer;
-    uv_idle_t idle; /* tells the owners of channels what came */
-    int handles;    /* not yet closed */
+    uv_timer_t tick;
+    uint64_t ticks[SSH_TICKS]; /* when something is to be looked after, 0: it is not */
+    uv_idle_t idle;            /* tells the owners of channels what came */
+    int handles;               /* not yet closed */
     int fd;
     int events;  /* what the poll waits for; 0: stopped */
     bool polled; /* the poll was initialised */
@@ -72,6 +81,12 @@ struct plat_ssh {
     char *prefs[10]; /* by LIBSSH2_METHOD_x; NULL: ssh_prefs */
     int port;
     int family;
+    struct plat_ssh_exec *over; /* the channel that it runs over, or NULL */
+    char *over_name;            /* whose channel that is */
+    struct plat_proc *proxy;    /* the program that it runs over, or NULL */
+    bool proxy_eof;             /* that has closed its output */
+    bool proxy_silent;          /* and will not say why */
+    double connect_timeout;
     uint64_t connect_by; /* uv_hrtime, 0: none */
     double handshake_timeout;
 
@@ -90,6 +105,7 @@ struct plat_ssh {
     bool tried;   /* in this drive somebody tried to receive */
     bool eof;     /* the server ended the connection */
     bool flooded; /* it sends and sends, and no banner */
+    bool abort;   /* what waits for an answer shall fail */
     int send_err; /* errno of what broke the connection */
 
     struct ssh_login login;
@@ -177,6 +193,19 @@ void ssh_lost_explain(struct plat_ssh *s, int rc, const char *op, struct plat_er
 void ssh_queue_hook(struct plat_ssh *s);
 void ssh_queue_flush(struct plat_ssh *s);
 
+/* ssh_way.c */
+bool ssh_way_start(struct plat_ssh *s, const struct plat_ssh_opts *opts, struct plat_err *err);
+void ssh_way_end(struct plat_ssh *s);
+ssize_t ssh_way_recv(struct plat_ssh *s, void *data, size_t len); /* as recv() */
+ssize_t ssh_way_send(struct plat_ssh *s, const void *data, size_t len);
+void ssh_way_idle(struct plat_ssh *s);    /* nobody reads: sees an end */
+int ssh_way_fd(const struct plat_ssh *s); /* the socket below all */
+bool ssh_way_explain(struct plat_ssh *s, const char *op, struct plat_err *err); /* false: cannot */
+void ssh_way_give_up(struct plat_ssh *s);
+
+/* ssh_tick.c */
+void ssh_tick_in(struct plat_ssh *s, enum ssh_tick which, double seconds); /* 0: stops it */
+
 /* ssh_memory.c */
 LIBSSH2_SESSION *ssh_memory_session(struct plat_ssh *s);
 bool ssh_memory_keep_host_key(struct plat_ssh *s);
@@ -186,6 +215,7 @@ void ssh_memory_watch_host_key(struct plat_ssh *s); /* at least once an exchange
 bool ssh_connect_start(struct plat_ssh *s, struct plat_err *err);
 void ssh_connect_event(struct plat_ssh *s); /* the socket became writable */
 void ssh_connect_timeout(struct plat_ssh *s);
+void ssh_handshake_begin(struct plat_ssh *s);
 void ssh_handshake(struct plat_ssh *s);
 bool ssh_watch(struct plat_ssh *s, int fd);
 void ssh_unwatch(struct plat_ssh *s); /* closes the handle, and then the descriptor */
@@ -235,6 +265,9 @@ void ssh_exec_lost(struct plat_ssh *s);
 /* ssh_exec_open.c: true when something changed that another channel may wait for */
 bool ssh_exec_open(struct plat_ssh_exec *e);
 bool ssh_exec_start(struct plat_ssh_exec *e);
+bool ssh_exec_may_open(const struct plat_ssh_exec *e);
+bool ssh_exec_abort_open(struct plat_ssh_exec *e); /* of a connection: others shall not wait */
+void ssh_exec_impatient(struct plat_ssh *s);
 bool ssh_exec_counts(const struct plat_ssh_exec *e); /* for MaxSessions */
 bool ssh_exec_connects(const struct plat_ssh_exec *e);
 /* What opens a connection (RFC 4254, 7.2; OpenSSH's PROTOCOL, 2.4).  malloc'ed; NULL: no memory */

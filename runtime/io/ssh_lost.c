@@ -34,6 +34,8 @@ void ssh_lost_explain(struct plat_ssh *s, int rc, const char *op, struct plat_er
     text = last && *last ? last : "the session broke";
     if (is_of_algorithms(rc) && ssh_kex_explain(s, err))
         return;
+    if (!s->goodbye[0] && ssh_way_explain(s, op, err))
+        return;
     if (ssh_said_before_banner(s, rc, err))
         return;
     if (s->goodbye[0])

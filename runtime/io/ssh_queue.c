@@ -1,12 +1,11 @@
 /*
- * The bytes between libssh2 and the socket.
+ * The bytes between libssh2 and the socket, or what is there instead.
  *
  * What libssh2 sends is always taken whole: when a send is cut short it keeps half of a packet, and
  * every call but the very same one ends the session then.  Who has much to send looks at the
  * queue's length first (SSH_QUEUE_HIGH).
  */
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "io/ssh_impl.h"
 
@@ -20,13 +19,14 @@ static ssize_t on_send(libssh2_socket_t fd, const void *data, size_t len, int fl
     struct plat_ssh *s = *abstract;
     ssize_t n = 0;
 
+    (void)fd;
     (void)flags;
     ssh_memory_watch_host_key(s); /* an exchange sends several packets */
     if (s->dead || s->send_err)
-        return (ssize_t)len; /* it will hear of it when it reads */
-    if (!s->out.len) {
-        n = send(fd, data, len, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        return (ssize_t)len;       /* it will hear of it when it reads */
+    if (!s->out.len && !s->over) { /* a channel gets it in one piece, at the end */
+        n = ssh_way_send(s, data, len);
+        if (n < 0 && errno != EAGAIN) {
             s->send_err = errno;
             return (ssize_t)len;
         }
@@ -43,15 +43,14 @@ static ssize_t on_recv(libssh2_socket_t fd, void *data, size_t len, int flags, v
     struct plat_ssh *s = *abstract;
     ssize_t n;
 
+    (void)fd;
     (void)flags;
-    if (s->dead)
+    if (s->dead || s->abort)
         return -ECONNRESET;
     s->tried = true;
     if (s->dry)
         return -EAGAIN;
-    do
-        n = recv(fd, data, len, 0);
-    while (n < 0 && errno == EINTR);
+    n = ssh_way_recv(s, data, len);
     if (n < 0 && errno == EAGAIN && s->send_err) /* all that came before the end was read */
         return -s->send_err;
     if (n < 0) {
@@ -82,10 +81,8 @@ void ssh_queue_hook(struct plat_ssh *s)
 void ssh_queue_flush(struct plat_ssh *s)
 {
     while (s->out.len && !s->send_err) {
-        ssize_t n = send(s->fd, plat_buf_bytes(&s->out), s->out.len, MSG_NOSIGNAL);
+        ssize_t n = ssh_way_send(s, plat_buf_bytes(&s->out), s->out.len);
 
-        if (n < 0 && errno == EINTR)
-            continue;
         if (n < 0 && errno == EAGAIN)
             return;
         if (n < 0) {

@@ -86,6 +86,13 @@ static bool was_closed(const struct prim_ssh_box *box, struct plat_err *err)
 
 /* ---- connect ---- */
 
+/* The session to connect through, and what keeps it: NULL, nothing. */
+static struct plat_ssh *read_via(lua_State *L)
+{
+    lua_getfield(L, 1, "via");
+    return lua_isnil(L, -1) ? NULL : prim_ssh_check(L, -1)->s;
+}
+
 /* Stack: options, box. */
 static int k_connect(lua_State *L, int status, lua_KContext ctx)
 {
@@ -142,12 +149,18 @@ static int l_connect(lua_State *L)
         .ciphers = text(L, 1, "ciphers"),
         .macs = text(L, 1, "macs"),
         .family = family(L, 1),
+        .proxy = text(L, 1, "proxy"),
         .connect_timeout = seconds(L, 1, "connect_timeout", 10),
         .handshake_timeout = seconds(L, 1, "handshake_timeout", 15),
     };
-    box = lua_newuserdatauv(L, sizeof(*box), 0);
+    opts.via = read_via(L);
+    luaL_argcheck(L, !opts.via || !opts.proxy, 1, "via and proxy exclude each other");
+    box = lua_newuserdatauv(L, sizeof(*box), 1);
     *box = (struct prim_ssh_box){ .s = NULL };
     luaL_setmetatable(L, SESSION_TYPE);
+    lua_replace(L, -2);
+    lua_getfield(L, 1, "via"); /* lives as long as what goes through it */
+    lua_setiuservalue(L, -2, 1);
     op = plat_op_new(L, sizeof(*op), &connect_class);
     box->s = op->s = plat_ssh_new(plat_loop_of(L), &opts, &op->op, &err);
     if (!box->s)
@@ -176,6 +189,17 @@ static int l_trust(lua_State *L)
 {
     prim_ssh_check(L, 1)->trusted = true;
     return 0;
+}
+
+/* Why it is lost; nil: it is not. */
+static int l_lost(lua_State *L)
+{
+    struct plat_err err;
+
+    if (!plat_ssh_failed(prim_ssh_check(L, 1)->s, &err))
+        return 0;
+    plat_push_err(L, &err);
+    return 1;
 }
 
 static int l_banner(lua_State *L)
@@ -319,6 +343,7 @@ static const luaL_Reg functions[] = {
 static const luaL_Reg session_methods[] = {
     { "host_key", l_host_key },
     { "trust", l_trust },
+    { "lost", l_lost },
     { "banner", l_banner },
     { "notice", l_notice },
     { "auth", l_auth },

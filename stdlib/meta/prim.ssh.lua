@@ -10,6 +10,8 @@ local M = {}
 ---@field ciphers? string
 ---@field macs? string
 ---@field family? "inet"|"inet6"|"any" of the addresses that are tried
+---@field via? prim.ssh.Session connects from there: a session that is logged in (ProxyJump)
+---@field proxy? string the way is stdin and stdout of this command, run by $SHELL (ProxyCommand)
 ---@field connect_timeout? number seconds for the name and all its addresses, 10
 ---@field handshake_timeout? number seconds for the banner and the key exchange, 15
 
@@ -89,6 +91,10 @@ function Session:host_key() end
 
 --- Says that the host key is the right one: before, `auth` refuses.
 function Session:trust() end
+
+--- Returns why it is lost; nil: it is not.
+---@return table? err
+function Session:lost() end
 
 --- Returns the server's first line, "SSH-2.0-OpenSSH_9.2p1".
 ---@return string? banner

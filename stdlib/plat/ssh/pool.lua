@@ -6,7 +6,8 @@ local M = {}
 
 local entries = {} -- by name of the host: { once =, session = }
 
---- Returns the session of a host; the first that asks opens it, others wait for it.
+--- Returns the session of a host; the first that asks opens it, others wait for it. One that is
+--- lost is opened anew.
 ---@async
 ---@param about table for faults
 ---@param name string
@@ -16,6 +17,9 @@ function M.get(about, name, open)
   local entry = entries[name] or { once = once.new() }
   entries[name] = entry
   return entry.once:get(about, function()
+    if entry.session and entry.session:lost() then
+      entry.session = nil
+    end
     return entry.session
   end, function()
     entry.session = open()
