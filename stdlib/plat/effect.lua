@@ -206,7 +206,7 @@ local function keep_house(req)
   end
   refuse_in_plan(req)
   return task.finish(GRACE, function() -- its answer is waited for, as that of any change
-    return wire.ask(state, req)
+    return (req.retry and wire.ask_patiently or wire.ask)(state, req)
   end)
 end
 
@@ -299,7 +299,7 @@ function M.http(req)
         msg = ("%s %s is not declared as a read"):format(req.method, req.url),
       })
     end
-    return read(req, wire.ask, state, req, declared)
+    return read(req, wire.ask_patiently, state, req, declared)
   end
   if req.housekeeping then
     return keep_house(req)

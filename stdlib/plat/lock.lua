@@ -155,7 +155,9 @@ function Entry:release()
     if not (self.lost and place.renew) then
       _, err = fault.try(place.release, place, self.me)
     end
-    if err then
+    if err and err.lost then
+      effect.warn(("the lock %s was lost before the run ended: %s"):format(self.name, err.msg))
+    elseif err then
       local ends = place.duration
         and (" It ends by itself in %s."):format(time.human(place.duration))
       effect.warn(

@@ -2,8 +2,8 @@
 --- the waits: the door asks, sleeps and sends.
 ---
 --- Repeated is what is safe to repeat and may succeed next time: idempotent requests after a lost
---- or refused connection, 429, 502, 503 and 504; and whatever surely never left. A POST that may
---- have left is not: whether it happened must be looked up first.
+--- or refused connection, 429, 502, 503 and 504; a GET whose answer was cut off; whatever surely
+--- never left. A POST that may have left is not: whether it happened must be looked up first.
 
 local fault = require("plat.fault")
 local tz = require("plat.tz")
@@ -14,6 +14,7 @@ local IDEMPOTENT = { GET = true, HEAD = true, OPTIONS = true, PUT = true, DELETE
 local PASSING = { [429] = true, [502] = true, [503] = true, [504] = true }
 local DEFAULT = { times = 5, delay = 0.25, max_delay = 10, factor = 3, jitter = 0.5, patience = 30 }
 local NO_SUCH_NAME = "no such name$" -- asking again at once does not help
+local CUT_OFF = "^body ended" -- the connection was lost in the middle of the answer
 local MONTHS = {
   Jan = 1,
   Feb = 2,
@@ -76,7 +77,10 @@ end
 
 local function may_pass(outcome, method)
   if fault.is(outcome) or outcome.kind then
-    if outcome.kind ~= "connect" or tostring(outcome.msg):find(NO_SUCH_NAME) then
+    local text = tostring(outcome.msg)
+    if method == "GET" and text:find(CUT_OFF) then
+      return true
+    elseif outcome.kind ~= "connect" or text:find(NO_SUCH_NAME) then
       return false
     end
     return IDEMPOTENT[method] or outcome.sent == false

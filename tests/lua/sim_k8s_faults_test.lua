@@ -7,7 +7,6 @@ local sandbox, ask, scale, executors, pod, waiting_reason, reasons =
 local NOW = help.NOW
 local DEPLOYMENTS = "/apis/apps/v1/namespaces/data-platform/deployments/"
 local HPA = "/apis/autoscaling/v2/namespaces/data-platform/horizontalpodautoscalers/"
-local EXECUTORS = "/apis/apps/v1/namespaces/data-platform/statefulsets/dremio-executor"
 
 return {
   ["bounds of an autoscaler act at the next look, and load raises the number"] = function(t)
@@ -80,20 +79,6 @@ return {
     model:fault("node-up", { node = node })
     model:advance(NOW + 900)
     t.equal((executors(model)), 3, "ready")
-  end,
-
-  ["the next answers are 503, and slow ones say so"] = function(t)
-    local model = sandbox()
-    model:fault("api-503", { "2" })
-    t.equal(select(2, ask(model, "GET", EXECUTORS)), 503, "first")
-    t.equal(select(2, scale(model, 5)), 503, "second")
-    t.equal(select(2, ask(model, "GET", EXECUTORS)), 200, "third")
-    model:fault("slow", { "1500" })
-    local resp = model:handle({ method = "GET", path = "/version", query = {}, headers = {} })
-    t.equal(resp.delay, 1.5, "delay")
-    t.fails("no such fault", function()
-      model:fault("nonsense")
-    end)
   end,
 
   ["watches end with 410 when that is asked for"] = function(t)

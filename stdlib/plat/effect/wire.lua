@@ -105,7 +105,8 @@ local function ask_world(door, req)
   local limit = req.timeout
   if resp.delay and limit and resp.delay > limit then
     task.sleep(limit)
-    fault.raise("timeout", M.about(req), { msg = ("no answer in %g s"):format(limit) })
+    local msg = ("no answer in %g s"):format(limit)
+    fault.raise("timeout", M.about(req), { msg = msg, phase = "http" })
   elseif resp.delay and resp.delay > 0 then
     task.sleep(resp.delay)
   end
@@ -229,20 +230,23 @@ function M.ask(door, req, declared)
   return ask_wire(req, declared)
 end
 
---- A read is repeated when that is safe and may help; a change never here.
+--- A read is repeated when that is safe and may help, and so is housekeeping that asks for
+--- it; a change never here.
 ---@async
 ---@param door table
 ---@param req table
+---@param declared? table the declaration that makes it a read
 ---@return table resp
-function M.ask_patiently(door, req)
+function M.ask_patiently(door, req, declared)
   if req.retry == false then
-    return M.ask(door, req)
+    return M.ask(door, req, declared)
   end
   local retry = require("plat.retry")
   local policy = retry.policy(req)
+  local method = declared and "GET" or req.method -- it changes nothing, whatever it is called
   while true do
-    local resp, err = fault.try(M.ask, door, req)
-    local delay = retry.should(policy, resp or err, req.method)
+    local resp, err = fault.try(M.ask, door, req, declared)
+    local delay = retry.should(policy, resp or err, method)
     if not delay then
       if err then
         err.msg = policy.attempt > 1 and ("%s (asked %d times)"):format(err.msg, policy.attempt)

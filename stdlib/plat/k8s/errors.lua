@@ -227,6 +227,7 @@ function M.raise_stranger(about, resp, problem)
       msg = ("%d: the answer is not whole JSON: %s"):format(resp.status, problem.msg),
       detail = { body = out.excerpt(resp.body, 4096) },
       hint = "something on the way (a proxy, a load balancer) cuts or garbles answers",
+      garbled = true,
     })
   end
   fault.raise("parse", about, {

@@ -53,6 +53,7 @@ effect.declare_read({
 ---@field dry_run? boolean
 ---@field housekeeping? string see plat.effect
 ---@field stream? boolean
+---@field retry? table see plat.effect
 ---@field timeout? number
 ---@field text? boolean the answer is text, not JSON
 ---@field any_json? boolean the answer is no API object: it has no kind
@@ -197,8 +198,8 @@ local function send(self, req)
     end
   end
   local method = req.method or "GET"
-  local retry -- as the door does it; who reads a stream knows better where to take it up
-  if req.stream then
+  local retry = req.retry -- nil: as the door does it
+  if req.stream then -- who reads a stream knows better where to take it up
     retry = false
   end
   local resp, err = fault.try(effect.http, {

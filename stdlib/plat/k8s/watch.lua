@@ -20,8 +20,12 @@ local MAX_FAILURES = 8 -- without an event in between
 --- Splits a stream into lines, wherever the chunks end. Returns an iterator.
 ---@param stream table with `:read()`
 ---@return fun(): string?
+---@return fun(): boolean whole whether the last line had its end
 function M.lines(stream)
   local buffer, ended = "", false
+  local function whole()
+    return not ended
+  end
   return function()
     while true do
       local at = buffer:find("\n", 1, true)
@@ -45,7 +49,8 @@ function M.lines(stream)
         ended = true
       end
     end
-  end
+  end,
+    whole
 end
 
 local function key_of(object)
@@ -90,9 +95,15 @@ local function sync(self)
   return self.fn({ type = "SYNCED" })
 end
 
--- Handles one event line. Returns true to end the watch.
-local function handle(self, line)
-  local event = json.decode(line, { name = "watch event" })
+-- Handles one event line. Returns true to end the watch. A line that is cut off was the last one of
+-- a stream that something on the way ended: its event comes again.
+local function handle(self, line, whole)
+  local event, err = fault.try(json.decode, line, { name = "watch event" })
+  if err and not whole() then
+    return false
+  elseif err then
+    error(err, 0)
+  end
   local object = event.object
   if event.type == "ERROR" then
     local code = type(object) == "table" and object.code or 500
@@ -135,8 +146,9 @@ local function read_stream(self)
       held[1]:close()
     end,
   })
-  for line in M.lines(stream[1]) do
-    if line:find("%S") and handle(self, line) then
+  local lines, whole = M.lines(stream[1])
+  for line in lines do
+    if line:find("%S") and handle(self, line, whole) then
       return true
     end
   end
@@ -152,6 +164,7 @@ local function recover(self, err)
     return
   end
   local passing = err.kind == "connect"
+    or err.garbled
     or err.kind == "timeout"
     or (err.kind == "http" and PASSING[err.code])
   self.failures = self.failures + 1

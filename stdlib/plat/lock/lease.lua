@@ -18,6 +18,7 @@ local COLLECTION = "^/apis/coordination%.k8s%.io/v1/namespaces/[^/]+/leases"
 effect.declare_housekeeping({ method = "POST", path = COLLECTION .. "%?", reason = REASON })
 effect.declare_housekeeping({ method = "PUT", path = COLLECTION .. "/[^/?]+%?", reason = REASON })
 
+local RELEASE = { times = 3 } -- attempts to give a lease back: nobody shall wait for its end
 local DRIFT = 5 -- seconds; a server whose clock differs by more is believed, and not our own clock
 
 ---@class plat.lock.Lease
@@ -68,7 +69,7 @@ local function learn_clock(self, resp)
 end
 
 --- Returns the object, or nil and the code: 404 and 409 are answers here, all else raises.
-local function ask(self, method, object)
+local function ask(self, method, object, retry)
   local path = kinds.path(
     { group = "coordination.k8s.io", version = "v1", plural = "leases", namespaced = true },
     self.ns,
@@ -83,6 +84,7 @@ local function ask(self, method, object)
     object = "lease " .. self.ns .. "/" .. self.name,
     timeout = math.max(1, math.min(10, self.duration / 4)),
     housekeeping = method ~= "GET" and REASON or nil,
+    retry = retry,
   })
   if answer then
     learn_clock(self, resp)
@@ -230,11 +232,11 @@ end
 
 --- Changes our lease; if it was changed meanwhile and is still ours, once more. Raises a fault with
 --- `lost` when it is not.
-local function update(self, me, spec)
+local function update(self, me, spec, retry)
   local object = self.object
   for _ = 1, wait.CONFLICTS do
     local at = wait.moment()
-    local answer = ask(self, "PUT", with_spec(object, spec))
+    local answer = ask(self, "PUT", with_spec(object, spec), retry)
     if answer then
       return keep(self, answer, at)
     end
@@ -263,6 +265,7 @@ function Lease:age()
 end
 
 --- Gives the lease back, as client-go does: without a holder, so that the next one need not wait.
+--- Raises; with `lost` when it was not ours any more.
 ---@async
 ---@param me { id: string }
 function Lease:release(me)
@@ -271,8 +274,14 @@ function Lease:release(me)
     leaseDurationSeconds = 1,
     renewTime = terms.micro(self:now()),
   }
-  local _, err = fault.try(update, self, me, spec)
-  if err and not err.lost then
+  local _, err = fault.try(update, self, me, spec, RELEASE)
+  if err and err.lost then
+    local said = self:read()
+    if said and said.id == "" and said.broken_holder ~= me.id then
+      return -- an answer was lost, and what was asked for has happened
+    end
+  end
+  if err then
     error(err, 0)
   end
 end
@@ -284,7 +293,10 @@ function Lease:abandon(me)
   local said, object = self:read()
   if said and said.id == me.id then
     self.object = object
-    self:release(me)
+    local _, err = fault.try(self.release, self, me)
+    if err and not err.lost then
+      error(err, 0)
+    end
   end
 end
 

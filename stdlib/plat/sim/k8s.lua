@@ -149,14 +149,6 @@ function K8s:spend_fault(name)
   return faults.spend(self, name)
 end
 
---- Says whether reads matter for what comes after: while counted faults are left. Whoever keeps a
---- log of requests to replay must log reads too as long as this holds.
----@return boolean
-function K8s:counts_reads()
-  local left = self.state.faults
-  return left.api_503 ~= nil or left.watch_410 ~= nil
-end
-
 --- Injects a fault; see plat.sim.k8s.faults for their names.
 ---@param name string
 ---@param args? any
@@ -171,25 +163,22 @@ end
 
 --- Answers one request at the present time of the model.
 ---@param request table `{ method, path, query, headers, body }`
----@return table response `{ status, headers, body | stream, delay? }`
+---@return table response `{ status, headers, body | stream }`
 function K8s:handle(request)
-  local delay = faults.delay(self)
-  local response = faults.answer(self)
-  if not response then
-    local ok, code, answer, headers = pcall(function()
-      local user = users.of(self, request)
-      return api.serve(self, request, user)
-    end)
-    if ok then
-      response = api.respond(code, answer, headers)
-    elseif status.is_refusal(code) then
-      local refusal = code
-      response = api.respond(refusal.status.code, refusal.status, refusal.headers or {})
-    else
-      error(code, 0)
-    end
+  local response
+  local ok, code, answer, headers = pcall(function()
+    local user = users.of(self, request)
+    return api.serve(self, request, user)
+  end)
+  if ok then
+    response = api.respond(code, answer, headers)
+  elseif status.is_refusal(code) then
+    local refusal = code
+    response = api.respond(refusal.status.code, refusal.status, refusal.headers or {})
+  else
+    error(code, 0)
   end
-  response.delay = delay
+  response.headers.date = store.http_date(self)
   return response
 end
 

@@ -17,7 +17,7 @@ M.parse_request = request.parse
 
 --- Returns the fault that a text names.
 ---@param text string
----@return table
+---@return plat.sim.Fault
 function M.parse_fault(text)
   return faults.parse(text)
 end
@@ -121,7 +121,22 @@ function log(self, entry)
   end
 end
 
---- Answers a request to an authority ("host:port"). The change is in the log before the model acts.
+--- Lets a model answer. The change is in the log before the model acts.
+local function answer(self, name, authority, req)
+  self:advance(time.now())
+  if not SAFE[req.method] then
+    log(self, {
+      authority = authority,
+      method = req.method,
+      url = req.url:match("^%a+://[^/?]*(.*)$") or req.url, -- a served one has no host
+      headers = req.headers,
+      body = req.body,
+    })
+  end
+  return self.models[name]:handle(request.parse(req.method, req.url, req.headers, req.body))
+end
+
+--- Answers a request to an authority ("host:port"), unless a fault prevents it.
 ---@async
 ---@param authority string
 ---@param req { method: string, url: string, headers: table?, body: string? }
@@ -137,26 +152,39 @@ function World:request(authority, req)
     return nil, "it knows " .. table.concat(known, " and ")
   end
   self:live()
-  self:advance(time.now())
-  if not SAFE[req.method] then
-    log(self, {
-      authority = authority,
-      method = req.method,
-      url = req.url:match("^%a+://[^/?]*(.*)$") or req.url, -- a served one has no host
-      headers = req.headers,
-      body = req.body,
-    })
+  local injector = self.injector
+  if not injector then
+    return answer(self, name, authority, req)
   end
-  return self.models[name]:handle(request.parse(req.method, req.url, req.headers, req.body))
+  local at = injector:moment(req, name)
+  return injector:before(at) or injector:after(at, answer(self, name, authority, req))
 end
 
---- Brings a fault about.
----@param f { name: string, model: string, args: string[] }
+-- ---- faults ----
+
+--- Returns a model.
+---@param name string "kubernetes" or "dremio"
+---@return table
+function World:model(name)
+  return self.models[name]
+end
+
+--- Brings a fault about, now or at its moment.
+---@param f plat.sim.Fault
 function World:fault(f)
+  faults.bring(self, f)
+end
+
+--- Lets something happen to the models now; it is in the log.
+---@param name string of a fault's kind
+---@param args table
+---@param about table what the request at which it happens says; empty at the start
+function World:happen(name, args, about)
   self:live()
   self:advance(time.now())
+  local f = { name = name, args = args, about = about }
   log(self, { fault = f })
-  self.models[f.model]:fault(f.name, f.args)
+  faults.act(self, f)
 end
 
 -- ---- the world between runs ----
@@ -166,7 +194,7 @@ local function replay(self, text, offset)
     local entry = json.decode(line, { name = "world.log" })
     self:advance(entry.t)
     if entry.fault then
-      self.models[entry.fault.model]:fault(entry.fault.name, entry.fault.args)
+      faults.act(self, entry.fault)
     elseif entry.calm then
       self:calm()
     elseif entry.host or entry.remote then

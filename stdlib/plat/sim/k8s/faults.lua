@@ -8,14 +8,16 @@
 ---   node-down     { node = }                     a node stops answering
 ---   node-up       { node = }                     and is back
 ---   load          { target =, pods =, namespace? }  what an autoscaled target has to carry
----   api-503       { times = 1 }                  the next requests are answered 503
----   slow          { ms = 1000 }                  every answer takes that long
+---   clock-skew    { seconds = }                  its clock is so far ahead of ours
+---   lease-stolen  { name? }                      somebody else takes a lease that platrun holds
+---   meddle        { path =, replicas? }          somebody else changes an object
 ---   watch-410     { times = 1 }                  open and the next watches end: version too old
 ---   clear         { name? }                      ends one fault, or all
 ---
---- Arguments may be given as text too: "pod-crash:dremio-executor-1", "api-503:3".
+--- Arguments may be given as text too: "pod-crash:dremio-executor-1", "watch-410:3".
 local data = require("plat.sim.k8s.data")
-local json = require("plat.json")
+local list = require("plat.list")
+local others = require("plat.sim.k8s.others")
 local queue = require("plat.sim.k8s.queue")
 
 local M = {}
@@ -28,17 +30,17 @@ end
 
 INJECT["pod-crash"] = function(model, args)
   local pod = assert(args.pod or args[1], "pod-crash: which pod?")
-  local list = model.state.faults.crash or {}
-  list[pod] = math.tointeger(tonumber(args.times)) or -1
-  model.state.faults.crash = list
+  local crash = model.state.faults.crash or {}
+  crash[pod] = math.tointeger(tonumber(args.times)) or -1
+  model.state.faults.crash = crash
   queue.add(model, 0.1, "crash", pod, { pod = pod })
 end
 
 INJECT["probe-fails"] = function(model, args)
   local pod = assert(args.pod or args[1], "probe-fails: which pod?")
-  local list = model.state.faults.probe or {}
-  list[pod] = true
-  model.state.faults.probe = list
+  local probe = model.state.faults.probe or {}
+  probe[pod] = true
+  model.state.faults.probe = probe
   queue.add(model, 0.1, "reprobe", "")
 end
 
@@ -50,13 +52,25 @@ INJECT["no-capacity"] = function(model)
   model.state.faults.no_capacity = true
 end
 
+--- Returns the name of a node if there is one; raises a text if not.
+---@param model plat.sim.K8s
+---@param name? string
+---@return string
+function M.node(model, name)
+  if not model.state.nodes[name or ""] then
+    local names = table.concat(list.keys(model.state.nodes), ", ")
+    error(("no node %q; there are %s"):format(name or "", names), 0)
+  end
+  return name
+end
+
 INJECT["node-down"] = function(model, args)
-  local node = assert(args.node or args[1], "node-down: which node?")
+  local node = M.node(model, args.node or args[1])
   queue.add(model, 0, "node-down", node, { node = node })
 end
 
 INJECT["node-up"] = function(model, args)
-  local node = assert(args.node or args[1], "node-up: which node?")
+  local node = M.node(model, args.node or args[1])
   queue.add(model, 0, "node-up", node, { node = node })
 end
 
@@ -65,17 +79,11 @@ INJECT["load"] = function(model, args)
   if args[1] then
     target, pods = args[1]:match("^(.-):([%d.]+)$")
   end
-  assert(target and tonumber(pods), "load: target and pods, as load:airbyte-worker:6")
+  if not (target and tonumber(pods)) then
+    error("load: target and pods, as load:airbyte-worker:6", 0)
+  end
   model.state.load = model.state.load or {}
   model.state.load[(args.namespace or "data-platform") .. "/" .. target] = tonumber(pods)
-end
-
-INJECT["api-503"] = function(model, args)
-  model.state.faults.api_503 = number(args, "times", 1)
-end
-
-INJECT["slow"] = function(model, args)
-  model.state.faults.slow = number(args, "ms", 1000) / 1000
 end
 
 INJECT["watch-410"] = function(model, args)
@@ -84,13 +92,23 @@ INJECT["watch-410"] = function(model, args)
   model:wake()
 end
 
+INJECT["clock-skew"] = function(model, args)
+  model.state.skew = tonumber(args.seconds or args[1])
+end
+
+INJECT["lease-stolen"] = function(model, args)
+  others.steal(model, args.name or args[1])
+end
+
+INJECT["meddle"] = function(model, args)
+  others.meddle(model, args.path or args[1], args.replicas)
+end
+
 local FIELD = {
   ["pod-crash"] = "crash",
   ["probe-fails"] = "probe",
   ["image-pull"] = "image_pull",
   ["no-capacity"] = "no_capacity",
-  ["api-503"] = "api_503",
-  ["slow"] = "slow",
   ["watch-410"] = "watch_410",
 }
 
@@ -98,8 +116,8 @@ INJECT["clear"] = function(model, args)
   local name = args.name or args[1]
   if name then
     model.state.faults[assert(FIELD[name], "no such fault: " .. name)] = nil
-  elseif not data.is_empty(model.state.faults) then
-    model.state.faults = {}
+  elseif model.state.skew or not data.is_empty(model.state.faults) then
+    model.state.faults, model.state.skew = {}, nil
   else
     return
   end
@@ -109,7 +127,7 @@ end
 
 --- Injects a fault; raises for a name or arguments that make no sense.
 ---@param model plat.sim.K8s
----@param name string "api-503", or with its argument "api-503:3"
+---@param name string "watch-410", or with its argument "watch-410:3"
 ---@param args? any table, or one text
 function M.inject(model, name, args)
   local short, rest = name:match("^([^:]+):(.*)$")
@@ -135,37 +153,6 @@ function M.spend(model, field)
   end
   model.state.faults[field] = left > 1 and left - 1 or nil
   return true
-end
-
---- Returns the latency of answers in seconds, or nil.
----@param model plat.sim.K8s
----@return number?
-function M.delay(model)
-  return model.state.faults.slow
-end
-
---- Returns the answer of a failing API server, if that is injected.
----@param model plat.sim.K8s
----@return table?
-function M.answer(model)
-  if not M.spend(model, "api_503") then
-    return nil
-  end
-  local status = {
-    kind = "Status",
-    apiVersion = "v1",
-    metadata = {},
-    status = "Failure",
-    message = "the server is currently unable to handle the request",
-    reason = "ServiceUnavailable",
-    details = { retryAfterSeconds = 1 },
-    code = 503,
-  }
-  return {
-    status = 503,
-    headers = { ["content-type"] = "application/json", ["retry-after"] = "1" },
-    body = json.encode(status) .. "\n",
-  }
 end
 
 return M

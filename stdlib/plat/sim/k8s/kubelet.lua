@@ -10,7 +10,6 @@ local podstate = require("plat.sim.k8s.podstate")
 local queue = require("plat.sim.k8s.queue")
 local recorder = require("plat.sim.k8s.recorder")
 local store = require("plat.sim.k8s.store")
-local time = require("plat.time")
 
 local M = {}
 
@@ -290,7 +289,7 @@ end
 function STEPS.stop(model, pod)
   local runtime = model.state.pods[pod.metadata.uid]
   local grace = pod.metadata.deletionGracePeriodSeconds or 30
-  local left = time.parse_rfc3339(pod.metadata.deletionTimestamp) - model.state.now
+  local left = store.instant(model, pod.metadata.deletionTimestamp) - model.state.now
   local takes
   if model.hooks.stop_seconds then
     takes = model.hooks.stop_seconds(pod, grace)

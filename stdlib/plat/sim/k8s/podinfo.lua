@@ -1,7 +1,6 @@
 --- What controllers want to know about pods, and how they make them.
 local data = require("plat.sim.k8s.data")
 local store = require("plat.sim.k8s.store")
-local time = require("plat.time")
 
 local M = {}
 
@@ -34,7 +33,7 @@ function M.is_available(model, pod, seconds)
     return true
   end
   local since = M.condition(pod, "Ready").lastTransitionTime
-  local wait = time.parse_rfc3339(since) + seconds - model.state.now
+  local wait = store.instant(model, since) + seconds - model.state.now
   return wait <= 0, wait > 0 and wait or nil
 end
 

@@ -28,12 +28,30 @@ function M.key(ns, name)
   return (ns or "") .. "/" .. name
 end
 
---- Returns the present time as the API writes it.
+--- Returns a time as the API writes it, by the cluster's own clock.
 ---@param model plat.sim.K8s
 ---@param at? number default now
 ---@return string
 function M.stamp(model, at)
-  return time.rfc3339(at or model.state.now)
+  return time.rfc3339((at or model.state.now) + (model.state.skew or 0))
+end
+
+--- Returns the time that the API wrote.
+---@param model plat.sim.K8s
+---@param stamp string
+---@return number
+function M.instant(model, stamp)
+  return time.parse_rfc3339(stamp) - (model.state.skew or 0)
+end
+
+--- Returns the time as the header of an answer tells it.
+---@param model plat.sim.K8s
+---@return string
+function M.http_date(model)
+  return time.date(
+    "!%a, %d %b %Y %H:%M:%S GMT",
+    (model.state.now + (model.state.skew or 0)) // 1 | 0
+  )
 end
 
 --- Returns a stored object; it must not be changed.

@@ -74,7 +74,7 @@ function M.of(ctx, items, meta)
   local rows = data.array({})
   for i, object in ipairs(items) do
     rows[i] = {
-      cells = data.array(cells.of(object, ctx.model.state.now)),
+      cells = data.array(cells.of(object, ctx.model.state.now + (ctx.model.state.skew or 0))),
       object = included(ctx, object) or json.null,
     }
   end

@@ -7,7 +7,6 @@ local queue = require("plat.sim.k8s.queue")
 local recorder = require("plat.sim.k8s.recorder")
 local select = require("plat.sim.k8s.select")
 local store = require("plat.sim.k8s.store")
-local time = require("plat.time")
 
 local M = {}
 
@@ -57,7 +56,7 @@ local function disrupted(model, pdb)
   local keep, any = {}, false
   for name, stamp in pairs(pdb.status.disruptedPods or {}) do
     local pod = store.get(model, "pods", pdb.metadata.namespace, name)
-    local age = model.state.now - time.parse_rfc3339(stamp)
+    local age = model.state.now - store.instant(model, stamp)
     if pod and not podinfo.is_leaving(pod) and age < FORGET then
       keep[name], any = stamp, true
     end

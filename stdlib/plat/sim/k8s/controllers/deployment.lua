@@ -8,7 +8,6 @@ local queue = require("plat.sim.k8s.queue")
 local recorder = require("plat.sim.k8s.recorder")
 local remove = require("plat.sim.k8s.remove")
 local store = require("plat.sim.k8s.store")
-local time = require("plat.time")
 
 local M = {}
 
@@ -245,7 +244,7 @@ local function progress(model, view, status, complete)
   end
   local limit = deployment.spec.progressDeadlineSeconds or 600
   if old and not moved and old.reason ~= "NewReplicaSetAvailable" then
-    local waited = model.state.now - time.parse_rfc3339(old.lastUpdateTime)
+    local waited = model.state.now - store.instant(model, old.lastUpdateTime)
     if waited >= limit then
       return "False",
         "ProgressDeadlineExceeded",

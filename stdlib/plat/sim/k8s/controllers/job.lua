@@ -7,7 +7,6 @@ local queue = require("plat.sim.k8s.queue")
 local recorder = require("plat.sim.k8s.recorder")
 local remove = require("plat.sim.k8s.remove")
 local store = require("plat.sim.k8s.store")
-local time = require("plat.time")
 
 local M = {}
 
@@ -70,7 +69,7 @@ local function verdict(model, job, t)
   end
   local limit = spec.activeDeadlineSeconds
   local start = data.get(job, "status.startTime")
-  if limit and start and model.state.now - time.parse_rfc3339(start) >= limit then
+  if limit and start and model.state.now - store.instant(model, start) >= limit then
     return "Failed", "DeadlineExceeded", "Job was active longer than specified deadline"
   end
   return nil
@@ -109,7 +108,7 @@ local function after_the_end(model, job, condition)
   if not ttl then
     return
   end
-  local left = ttl - (model.state.now - time.parse_rfc3339(condition.lastTransitionTime))
+  local left = ttl - (model.state.now - store.instant(model, condition.lastTransitionTime))
   if left > 0 then
     later(model, job, left)
   else
@@ -140,7 +139,7 @@ function M.sync(model, job)
   end
   local start = data.get(job, "status.startTime")
   if spec.activeDeadlineSeconds and start then
-    later(model, job, time.parse_rfc3339(start) + spec.activeDeadlineSeconds - model.state.now)
+    later(model, job, store.instant(model, start) + spec.activeDeadlineSeconds - model.state.now)
   end
   store.edit(model, job, function(copy)
     local s = copy.status
