@@ -232,7 +232,6 @@ local function pass_change(req, fn)
     })
   end
   local change = require("plat.effect.change").new(step, req)
-  change.surely_not = surely_not
   if state.mode == "plan" then
     return state.plan:change(change)
   end

@@ -31,7 +31,7 @@ local function get()
   }).body)
 end
 
-local function put(value, predict, recovery)
+local function put(value, predict, recovery, probe)
   return effect.http({
     method = "PUT",
     url = "http://counter.sandbox/",
@@ -44,6 +44,7 @@ local function put(value, predict, recovery)
       text = "set to " .. value,
       args = { value = value },
       recovery = recovery or "repeatable",
+      probe = probe,
       predict = predict and function()
         return { status = 200, headers = {}, body = tostring(value) }
       end,
@@ -324,5 +325,53 @@ return {
     t.equal(asked, 3)
     t.equal(world.value, 1)
     t.equal(last_outcome(reporter), "done")
+  end,
+  ["what was lost may have happened although its repetition cannot be sent"] = function(t)
+    local world = counter_world()
+    local real, asked = world.request, 0
+    function world:request(...)
+      asked = asked + 1
+      if asked == 1 then
+        real(self, ...)
+        fault.raise("connect", {}, { msg = "reset by peer", sent = true })
+      end
+      fault.raise("connect", {}, { msg = "connection refused", sent = false })
+    end
+    local engine
+    local _, err, reporter = play(t, world, function(r)
+      engine = r
+      r:step("set", function()
+        put(1)
+      end)
+    end)
+    t.equal(err.kind, "connect")
+    t.equal(#engine.unsettled, 1)
+    t.equal(last_outcome(reporter), "unknown")
+    t.equal(engine.changes, 1)
+  end,
+  ["a repetition that is refused as stale: who can look does, else nobody knows"] = function(t)
+    for _, case in ipairs({ { "done", true }, { "failed", false }, { "unknown", nil } }) do
+      local world = counter_world()
+      local asked = 0
+      function world.request()
+        asked = asked + 1
+        if asked == 1 then
+          fault.raise("connect", {}, { msg = "reset by peer", sent = true })
+        end
+        return { status = 409, headers = {}, body = "" }
+      end
+      local engine
+      local _, _, reporter = play(t, world, function(r)
+        engine = r
+        r:step("set", function()
+          put(1, nil, nil, case[2] ~= nil and function()
+            return case[2]
+          end or nil)
+        end)
+      end)
+      t.equal(last_outcome(reporter), case[1])
+      t.equal(#engine.unsettled, case[1] == "unknown" and 1 or 0, case[1])
+      t.equal(asked, 2)
+    end
   end,
 }

@@ -1,9 +1,14 @@
---- playbooks/scale-dremio.lua on the sandbox: growing, shrinking, refusing, undoing.
+--- playbooks/scale-dremio.lua on the sandbox, which has three executors and room for eight: it
+--- grows, shrinks, refuses, undoes. No query is ever killed by it, and the number of executors stays
+--- between what there was and what is wanted.
+
+local list = require("plat.list")
 
 local PLAYBOOK = "playbooks/scale-dremio.lua"
+local SET = "dremio-executor"
 
 local function replicas(world)
-  return world:object("statefulset", "dremio-executor").spec.replicas
+  return world:object("statefulset", SET).spec.replicas
 end
 
 --- The goal: so many executors, all of them ready.
@@ -18,16 +23,154 @@ local function has(n)
   end
 end
 
+local function between(least, most)
+  return {
+    [("from %d to %d executors"):format(least, most)] = function(world)
+      local n = replicas(world)
+      return n >= least and n <= most, n .. " executors"
+    end,
+    ["no query is killed"] = function(world)
+      local killed = list.find(world:queries(), function(query)
+        return query.state == "FAILED" and query.user ~= "platrun" -- its own looks are repeated
+      end)
+      return not killed, killed and killed.id .. ": " .. tostring(killed.error)
+    end,
+  }
+end
+
+--- Lets an autoscaler own the number of executors.
+local function autoscaled(min, max)
+  return function(world)
+    world:put({
+      apiVersion = "autoscaling/v2",
+      kind = "HorizontalPodAutoscaler",
+      metadata = { name = SET, namespace = "data-platform" },
+      spec = {
+        minReplicas = min,
+        maxReplicas = max,
+        scaleTargetRef = { apiVersion = "apps/v1", kind = "StatefulSet", name = SET },
+      },
+    })
+    world:advance(60)
+  end
+end
+
+--- The goal: so many executors, and bounds of the autoscaler.
+local function bounded(n, min, max)
+  return function(world)
+    local spec = world:object("hpa", SET).spec
+    local good, why = has(n)(world)
+    return good and spec.minReplicas == min and spec.maxReplicas == max,
+      ("%s; bounds %d to %d"):format(why, spec.minReplicas, spec.maxReplicas)
+  end
+end
+
+--- More nodes, and nine executors.
+local function of_nine(world)
+  for i = 5, 8 do
+    world:node({ name = "worker-" .. i, cpu = "11", memory = "44Gi" })
+  end
+  world:api(
+    "PATCH",
+    "/apis/apps/v1/namespaces/data-platform/statefulsets/" .. SET,
+    '{"spec":{"replicas":9}}',
+    "application/merge-patch+json"
+  )
+  world:advance(1200)
+end
+
 return {
   ["grows"] = {
     playbook = PLAYBOOK,
     args = { executors = 5 },
+    invariant = between(3, 5),
     goal = has(5),
     changes = 1,
   },
-  ["shrinks"] = {
+  ["grows to what the schedule says"] = {
+    playbook = PLAYBOOK,
+    time = "2030-06-03T10:00:00Z", -- a Monday morning in Berlin
+    goal = has(6),
+    says = 'window "business"',
+  },
+  ["shrinks, an executor at a time"] = {
     playbook = PLAYBOOK,
     args = { executors = 1 },
+    invariant = between(1, 3),
     goal = has(1),
+    changes = 2,
+    says = { "retire dremio%-executor%-2", "retire dremio%-executor%-1" },
+  },
+  ["has nothing to do"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 3 },
+    invariant = between(3, 3),
+    goal = has(3),
+    changes = 0,
+  },
+  ["waits for the query of who leaves"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 2 },
+    faults = { "query:15:dremio-executor-2" },
+    invariant = between(2, 3),
+    goal = has(2),
+  },
+  ["gives up when a query outlives the drain"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 2, drain = "10m" },
+    faults = { "query:60:dremio-executor-2" },
+    invariant = between(3, 3),
+    goal = has(3),
+    exit = 2,
+    changes = 0,
+    says = "cancel_queries=true",
+  },
+  ["cancels it when that is asked for"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 2, drain = "10m", cancel_queries = true },
+    faults = { "query:60:dremio-executor-2" },
+    goal = has(2),
+    changes = 2,
+    says = "retire dremio%-executor%-2",
+  },
+  ["goes back when new executors do not come up"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 5 },
+    faults = { "image-pull" },
+    invariant = between(3, 5),
+    goal = has(3),
+    exit = 8,
+  },
+  ["refuses what does not fit on the nodes"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 20 },
+    invariant = between(3, 3),
+    goal = has(3),
+    exit = 6,
+    changes = 0,
+    says = "room on the nodes",
+  },
+  ["grows under an autoscaler"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 5 },
+    world = autoscaled(3, 4),
+    invariant = between(3, 5),
+    goal = bounded(5, 5, 5),
+  },
+  ["shrinks under an autoscaler"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 2 },
+    world = autoscaled(3, 6),
+    invariant = between(2, 3),
+    goal = bounded(2, 2, 2),
+  },
+  ["shrinks from nine to three under a query of six hours"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 3, drain = "8h" },
+    world = of_nine,
+    faults = { "query:360:dremio-executor-8" },
+    invariant = between(3, 9),
+    goal = has(3),
+    changes = 6,
   },
 }

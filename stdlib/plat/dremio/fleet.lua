@@ -3,6 +3,7 @@
 --- the number keeps it: then its bounds change, never the replicas.
 local capacity = require("plat.capacity")
 local dremio = require("plat.dremio")
+local effect = require("plat.effect")
 local fault = require("plat.fault")
 local k8s = require("plat.k8s")
 local list = require("plat.list")
@@ -296,6 +297,10 @@ end
 ---@param name string
 ---@param opts { within: number, cancel: boolean }
 function Fleet:drain(name, opts)
+  local plan = opts.cancel and effect.plan()
+  if plan then
+    plan:possible(("queries that outlive the drain of %s are cancelled"):format(name))
+  end
   local _, err = fault.try(self.api.wait_drained, self.api, name, { within = opts.within })
   if not err then
     return

@@ -70,6 +70,14 @@ function Plan:cut(why)
   )
 end
 
+--- Says what the step may do beside its lines, and only the run can know. The body goes on.
+---@param why string
+function Plan:possible(why)
+  local step = task.context()
+  table.insert(self.open, { step = step and step.key, why = why })
+  self.on_wait(why)
+end
+
 --- A step is entered.
 ---@param step { key: string, title: string, no_return: boolean? }
 function Plan:step(step)

@@ -173,6 +173,13 @@ local function put_scale(client, res, ns, name, scale, want)
           text = ("scale %s from %d to %d"):format(label, from, want),
           args = { kind = res.kind, namespace = ns, name = name, replicas = want },
           recovery = "repeatable",
+          probe = function() -- its version is spent when the first one was done: then it looks
+            return replicas_of(read_scale(client, res, ns, name, "k8s.scale")) == want
+          end,
+          reread = function()
+            local now = read_scale(client, res, ns, name, "k8s.scale")
+            return { status = 200, headers = {}, body = json.encode(now) }
+          end,
           diff = function(resp)
             local to = replicas_of(json.decode(resp.body))
             return { { path = "spec.replicas", before = from, after = to } }

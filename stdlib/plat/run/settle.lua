@@ -17,23 +17,6 @@ local LOOK = 0.5 -- seconds between two looks whether it still runs
 
 -- ---- at once ----
 
---- Performs a repeatable change again, until it is known that it happened, or surely did not.
-local function repeat_it(change, fn, judge)
-  local last
-  for _, delay in ipairs(AGAIN) do
-    task.sleep(delay)
-    local ok, result = xpcall(fn, fault.from_handler)
-    if ok and judge(result) ~= "unknown" then
-      return judge(result), result
-    end
-    last = ok and { result = result } or { err = result }
-    if not ok and change.surely_not(result) then
-      return "failed", nil, result
-    end
-  end
-  return "unknown", last.result, last.err
-end
-
 --- Looks whether a change happened, by what was noted when it was intended.
 local function look(change, facts)
   local seen = change.probe(facts or change.facts or {})
@@ -43,6 +26,33 @@ local function look(change, facts)
     return "failed"
   end
   return "done", change.reread and change.reread() or { status = 200, headers = {}, body = "" }
+end
+
+--- Whether an answer says that something is no longer as it was when the change was decided.
+local function is_stale(result)
+  return type(result) == "table" and (result.status == 409 or result.status == 412)
+end
+
+--- Performs a repeatable change again, until it is known that it happened, or surely not. That a
+--- repetition cannot be sent says nothing of the first one; and when it is refused because things
+--- have changed, it may be the first one that changed them.
+local function repeat_it(change, fn, judge)
+  local last
+  for _, delay in ipairs(AGAIN) do
+    task.sleep(delay)
+    local ok, result = xpcall(fn, fault.from_handler)
+    if ok and is_stale(result) then
+      if not change.probe then
+        return "unknown", result
+      end
+      local word, seen = look(change)
+      return word, word == "done" and seen or result
+    elseif ok and judge(result) ~= "unknown" then
+      return judge(result), result
+    end
+    last = ok and { result = result } or { err = result }
+  end
+  return "unknown", last.result, last.err
 end
 
 --- Waits until nobody performs a change any more: what was given up on a host is ended there, which

@@ -67,6 +67,7 @@ local function try_mode(report, course, name, only)
     end)
   end
   tried.points = #points
+  course.outputs = only and {} or nil
   pool.each(points, function(point)
     note(report, name, mode, point, mode.try(course, point))
   end)
@@ -101,6 +102,7 @@ function M.try(from, case, opts)
       end
     end)
   end
+  report.outputs = course.outputs
   table.sort(report.found, function(a, b)
     local x, y = history_length(a), history_length(b)
     if x ~= y then

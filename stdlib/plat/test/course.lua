@@ -17,6 +17,7 @@ local ROUNDS = 5 -- processes after a trouble until the run has to be at its end
 ---@field base { world: table } where every play begins
 ---@field before table<string, string> the essence of the world if nobody does anything
 ---@field quiet table result of the undisturbed run
+---@field outputs? string[] of the processes, when one point alone is tried
 
 ---@class plat.test.Finding what is wrong
 ---@field text string
@@ -35,6 +36,9 @@ function M.play(course, home, play)
   play.base = play.base or course.base
   local result = pool.play(play, course.case, home)
   result.violations = result.violations or {}
+  if course.outputs then
+    table.insert(course.outputs, result.output)
+  end
   return result
 end
 

@@ -83,10 +83,9 @@ local function add_history(lines, violation)
   end
 end
 
-local function add_output(lines, report)
-  local output = report.quiet and report.quiet.output or ""
-  if output ~= "" then
-    lines[#lines + 1] = "output of the undisturbed run:"
+local function add_output(lines, title, output)
+  if (output or "") ~= "" then
+    lines[#lines + 1] = title
     for line in output:gmatch("[^\n]+") do
       lines[#lines + 1] = "  " .. line
     end
@@ -114,8 +113,11 @@ function M.problems(report, seed)
     lines[#lines + 1] = "again: " .. M.command(report, finding, seed)
     plain = plain or not finding.mode
   end
-  if plain then
-    add_output(lines, report)
+  if plain and report.quiet then
+    add_output(lines, "output of the undisturbed run:", report.quiet.output)
+  end
+  for i, output in ipairs(report.outputs or {}) do
+    add_output(lines, ("output of process %d:"):format(i), output)
   end
   return lines
 end

@@ -215,9 +215,7 @@ function Stage:observe(run)
       outcome(change, word, ...)
       local about = change.staged
       about.word = word
-      if not about.step:find("^undo:") or self.play.fail_undo then
-        self.trouble:strike(self, "settled", { settled = about.n }, about)
-      end
+      self.trouble:strike(self, "settled", { settled = about.n }, about)
     end,
   })
 end

@@ -99,15 +99,22 @@ function View:put(object)
   require("plat.sim.k8s.seeds").put(cluster(self), object)
 end
 
+--- Adds a node to the cluster.
+---@param spec { name: string, cpu: string, memory: string, images: string[]? } images: those that
+---  need not be pulled
+function View:node(spec)
+  require("plat.sim.k8s.seeds").node(cluster(self), spec)
+end
+
 --- Sends a request to the cluster's API and returns the answer. For what `put` cannot do.
 ---@param method string
 ---@param path string
 ---@param body? string
+---@param kind? string of the body; default "application/json"
 ---@return table resp
-function View:api(method, path, body)
-  return cluster(self):handle(
-    sim.parse_request(method, path, { ["content-type"] = "application/json" }, body)
-  )
+function View:api(method, path, body, kind)
+  local headers = { ["content-type"] = kind or "application/json" }
+  return cluster(self):handle(sim.parse_request(method, path, headers, body))
 end
 
 --- Brings a fault about, as --fault does.
