@@ -328,6 +328,8 @@ struct plat_ssh *plat_ssh_new(struct plat_loop *loop, const struct plat_ssh_opts
     s->tick.data = s;
     s->handles = 3;
     s->connect_timeout = opts->connect_timeout;
+    s->alive_interval = opts->alive_interval;
+    s->alive_count = opts->alive_count;
     if (opts->connect_timeout > 0)
         s->connect_by = uv_hrtime() + (uint64_t)(opts->connect_timeout * 1e9);
     if (!make_lib(s, err) || !ssh_way_start(s, opts, err)) {

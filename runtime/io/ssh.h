@@ -40,6 +40,8 @@ struct plat_ssh_opts {
     const char *proxy;        /* NULL, or a command for a shell: its stdin and stdout are the way */
     double connect_timeout;   /* seconds, the name and all addresses together; 0: none */
     double handshake_timeout; /* banner and key exchange */
+    double alive_interval;    /* seconds of silence until the server is asked; 0: never */
+    int alive_count;          /* questions without an answer until it is lost */
 };
 
 /* What is negotiated: names with commas between, malloc'ed, those that the library in use has, best

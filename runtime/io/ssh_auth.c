@@ -242,6 +242,8 @@ void ssh_auth_step(struct plat_ssh *s)
     ssh_set_timer(s, 0);
     ssh_auth_end(s);
     s->phase = rc ? SSH_KEYED : SSH_READY;
+    if (!rc)
+        ssh_alive_start(s);
     ssh_wake(&s->waiting);
 }
 

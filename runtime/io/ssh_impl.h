@@ -32,6 +32,7 @@ enum ssh_phase {
 enum ssh_tick {
     SSH_TICK_PROXY,    /* the program has not told why it closed its output */
     SSH_TICK_PATIENCE, /* a connection is being opened, and others wait for that */
+    SSH_TICK_ALIVE,    /* does the server still answer? */
     SSH_TICKS,
 };
 
@@ -87,6 +88,11 @@ struct plat_ssh {
     bool proxy_eof;             /* that has closed its output */
     bool proxy_silent;          /* and will not say why */
     double connect_timeout;
+    double alive_interval; /* seconds of silence until the server is asked, 0: never */
+    int alive_count;       /* questions without an answer */
+    int unanswered;
+    bool heard;          /* since it was looked at last */
+    size_t unread;       /* bytes, then */
     uint64_t connect_by; /* uv_hrtime, 0: none */
     double handshake_timeout;
 
@@ -202,6 +208,10 @@ void ssh_way_idle(struct plat_ssh *s);    /* nobody reads: sees an end */
 int ssh_way_fd(const struct plat_ssh *s); /* the socket below all */
 bool ssh_way_explain(struct plat_ssh *s, const char *op, struct plat_err *err); /* false: cannot */
 void ssh_way_give_up(struct plat_ssh *s);
+
+/* ssh_alive.c */
+void ssh_alive_start(struct plat_ssh *s);
+void ssh_alive_look(struct plat_ssh *s);
 
 /* ssh_tick.c */
 void ssh_tick_in(struct plat_ssh *s, enum ssh_tick which, double seconds); /* 0: stops it */

@@ -61,6 +61,7 @@ static ssize_t on_recv(libssh2_socket_t fd, void *data, size_t len, int flags, v
     }
     s->eof = n == 0;
     s->got = true;
+    s->heard = true;
     if (s->tapping && !plat_buf_add(&s->tap, data, (size_t)n) && !ssh_said_banner(s)) {
         s->flooded = true; /* the library would read lines for ever, and wait for none */
         return -EPROTO;

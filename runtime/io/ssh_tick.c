@@ -7,6 +7,7 @@
 static void (*const handlers[SSH_TICKS])(struct plat_ssh *) = {
     [SSH_TICK_PROXY] = ssh_way_give_up,
     [SSH_TICK_PATIENCE] = ssh_exec_impatient,
+    [SSH_TICK_ALIVE] = ssh_alive_look,
 };
 
 static void on_tick(uv_timer_t *timer);

@@ -134,11 +134,14 @@ static int l_connect(lua_State *L)
     struct prim_ssh_box *box;
     struct session_op *op;
     struct plat_err err;
-    lua_Integer port;
+    lua_Integer port, alive_count;
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     port = plat_args_integer(L, 1, "port", 22);
+    alive_count = plat_args_integer(L, 1, "alive_count", 3);
+    if (alive_count < 0 || alive_count > 1000000)
+        return luaL_error(L, "bad option 'alive_count' (0 to 1000000 expected)");
     if (port < 1 || port > 65535)
         return luaL_error(L, "bad option 'port' (1 to 65535 expected)");
     opts = (struct plat_ssh_opts){
@@ -152,6 +155,8 @@ static int l_connect(lua_State *L)
         .proxy = text(L, 1, "proxy"),
         .connect_timeout = seconds(L, 1, "connect_timeout", 10),
         .handshake_timeout = seconds(L, 1, "handshake_timeout", 15),
+        .alive_interval = seconds(L, 1, "alive_interval", 30),
+        .alive_count = (int)alive_count,
     };
     opts.via = read_via(L);
     luaL_argcheck(L, !opts.via || !opts.proxy, 1, "via and proxy exclude each other");

@@ -14,6 +14,8 @@ local M = {}
 ---@field proxy? string the way is stdin and stdout of this command, run by $SHELL (ProxyCommand)
 ---@field connect_timeout? number seconds for the name and all its addresses, 10
 ---@field handshake_timeout? number seconds for the banner and the key exchange, 15
+---@field alive_interval? number seconds of silence until the server is asked for a sign, 30
+---@field alive_count? integer questions without an answer until the session is lost, 3
 
 ---@class prim.ssh.AuthOptions
 ---@field method "none"|"password"|"keyboard-interactive"|"publickey"|"agent"|"offer"

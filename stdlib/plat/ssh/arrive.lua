@@ -8,6 +8,7 @@ local time = require("prim.time")
 
 local M = {}
 
+local ALIVE = 30 -- seconds, where ssh_config does not say ServerAliveInterval
 local FULL = -2 -- prim.ssh: the server closed the connection before its banner
 local LISTS = { kex = "kexalgorithms", ciphers = "ciphers", macs = "macs" }
 
@@ -46,6 +47,8 @@ function M.options(settings, via)
     host_keys = hostkey.preferred(settings),
     family = settings.ssh.addressfamily,
     connect_timeout = settings.timeout,
+    alive_interval = settings.ssh.alive_given and settings.ssh.serveraliveinterval or ALIVE,
+    alive_count = settings.ssh.serveralivecountmax,
     via = via,
   }
   add_lists(settings, opts)

@@ -138,6 +138,7 @@ function M.settings(pass, env)
   for name, value in next, values do
     out[name] = value
   end
+  out.alive_given = values.serveraliveinterval ~= nil
   out.host, out.hostname = pass.original, pass.host
   out.user, out.port = values.user or here.user, values.port or 22
   out.hostkeyalias = values.hostkeyalias and values.hostkeyalias:lower()
