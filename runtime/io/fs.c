@@ -78,6 +78,31 @@ bool plat_fs_read(const char *path, struct plat_buf *ret, struct plat_err *err)
     return true;
 }
 
+bool plat_fs_read_part(const char *path, int64_t offset, size_t len, struct plat_buf *ret,
+                       struct plat_err *err)
+{
+    PLAT_CLEANUP(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    while (fd >= 0 && len) {
+        char *room = plat_buf_room(ret, len);
+        ssize_t n;
+
+        if (!room)
+            return plat_err_errno(err, ENOMEM, "fs.read", "cannot read \"%s\"", path);
+        n = pread(fd, room, len, (off_t)offset);
+        if (n == 0)
+            return true;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break;
+        plat_buf_grew(ret, (size_t)n);
+        offset += n;
+        len -= (size_t)n;
+    }
+    return !len || plat_err_errno(err, errno, "fs.read", "cannot read \"%s\"", path);
+}
+
 static const char *type_name(mode_t mode)
 {
     switch (mode & S_IFMT) {

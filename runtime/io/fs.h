@@ -27,6 +27,10 @@ struct plat_fs_stat {
  * that stays silent for ten seconds is a PLAT_ERR_TIMEOUT. */
 bool plat_fs_read(const char *path, struct plat_buf *ret, struct plat_err *err);
 
+/* Appends at most `len` bytes of a file from `offset` on; fewer at its end. */
+bool plat_fs_read_part(const char *path, int64_t offset, size_t len, struct plat_buf *ret,
+                       struct plat_err *err);
+
 bool plat_fs_stat(const char *path, bool follow, struct plat_fs_stat *ret, struct plat_err *err);
 
 /* Appends the names in a directory, sorted by bytes, each ended by '\0'; not "." and "..". */

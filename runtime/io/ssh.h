@@ -145,8 +145,8 @@ struct plat_ssh_exec_opts {
     bool pty;          /* on a terminal: one stream, and a hangup when the channel is closed */
 
     /* For engines, instead of waiting: called from the loop, never from inside a call, when the
-     * channel is open, has output, has room after a short plat_ssh_exec_push, or has ended.  It may
-     * do everything, also free the channel. */
+     * channel is open, has output, has room after a short plat_ssh_exec_push, is wanted, or has
+     * ended.  It may do everything, also free the channel. */
     void (*on_event)(void *arg);
     void *arg;
 };
@@ -181,6 +181,9 @@ void plat_ssh_exec_consume(struct plat_ssh_exec *e, int stream, size_t n);
 bool plat_ssh_exec_opened(const struct plat_ssh_exec *e);
 bool plat_ssh_exec_eof(const struct plat_ssh_exec *e);   /* no output comes after what is there */
 bool plat_ssh_exec_ended(const struct plat_ssh_exec *e); /* its output may still be there */
+
+/* A command waits for a channel, and all that the server allows are in use. */
+bool plat_ssh_exec_wanted(const struct plat_ssh_exec *e);
 
 /* Sends input; op is ready when all of it is on its way, or never will be: then
  * plat_ssh_exec_written says why.  Borrowed until then.  False: *err says why. */

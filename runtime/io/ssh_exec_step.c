@@ -248,6 +248,7 @@ void ssh_exec_step(struct plat_ssh *s)
         }
         if (s->phase != SSH_READY)
             return;
+        ssh_exec_ask_for_room(s);
         ssh_queue_flush(s);
         again |= s->held && s->out.len < SSH_QUEUE_HIGH;
         again |= s->got && s->execs && s->execs->next; /* one may have received for another */

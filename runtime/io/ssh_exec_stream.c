@@ -48,6 +48,33 @@ void ssh_exec_deliver(struct plat_ssh *s)
     }
 }
 
+static bool room_is_wanted(const struct plat_ssh *s)
+{
+    const struct plat_ssh_exec *e;
+
+    if (s->channels < s->max_channels)
+        return false;
+    for (e = s->execs; e; e = e->next)
+        if (e->state == SSH_EXEC_WAITING && ssh_exec_counts(e))
+            return true;
+    return false;
+}
+
+/* A subsystem that is idle gives its channel to the command that waits for one. */
+void ssh_exec_ask_for_room(struct plat_ssh *s)
+{
+    if (!room_is_wanted(s))
+        return;
+    for (struct plat_ssh_exec *e = s->execs; e; e = e->next)
+        if (e->kind == PLAT_SSH_SUBSYSTEM && e->state == SSH_EXEC_RUNNING)
+            ssh_exec_tell(e);
+}
+
+bool plat_ssh_exec_wanted(const struct plat_ssh_exec *e)
+{
+    return e->s && room_is_wanted(e->s);
+}
+
 /* ---- output ---- */
 
 static bool await(struct plat_ssh_exec *e, struct plat_op *op, bool open, struct plat_err *err)

@@ -286,6 +286,7 @@ char *ssh_exec_message(const struct plat_ssh_exec_opts *opts, size_t *ret_len);
 /* ssh_exec_stream.c */
 void ssh_exec_tell(struct plat_ssh_exec *e); /* who waits for it: something came */
 void ssh_exec_untell(struct plat_ssh_exec *e);
+void ssh_exec_ask_for_room(struct plat_ssh *s);
 void ssh_exec_deliver(struct plat_ssh *s);
 void ssh_exec_wrote(struct plat_ssh_exec *e); /* the input was sent, or never will be */
 

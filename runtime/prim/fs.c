@@ -54,12 +54,14 @@ static int l_read(lua_State *L)
 {
     const char *path = prim_fs_check_path(L, 1);
     lua_Integer max = plat_args_integer(L, 2, "max", MAX_READ);
+    lua_Integer offset = plat_args_integer(L, 2, "offset", -1);
     struct plat_err err;
     struct plat_buf *buf;
 
     luaL_argcheck(L, max >= 0, 2, "max is negative");
     buf = new_bytes(L, (size_t)max);
-    if (!plat_fs_read(path, buf, &err))
+    if (offset < 0 ? !plat_fs_read(path, buf, &err)
+                   : !plat_fs_read_part(path, offset, (size_t)max, buf, &err))
         return plat_fail(L, &err);
     lua_pushlstring(L, plat_buf_bytes(buf), buf->len);
     plat_buf_done(buf);

@@ -36,7 +36,7 @@ static int fail(lua_State *L, const char *op, const char *what)
     return plat_fail(L, &err);
 }
 
-static int push_digest(lua_State *L, const unsigned char *digest, unsigned len, bool raw)
+int plat_hash_push_digest(lua_State *L, const unsigned char *digest, unsigned len, bool raw)
 {
     char hex[2 * EVP_MAX_MD_SIZE];
     if (raw) {
@@ -66,11 +66,11 @@ static int l_digest(lua_State *L)
         SHA256_Init(&ctx);
         SHA256_Update(&ctx, s, len);
         SHA256_Final(digest, &ctx);
-        return push_digest(L, digest, SHA256_DIGEST_LENGTH, raw);
+        return plat_hash_push_digest(L, digest, SHA256_DIGEST_LENGTH, raw);
     }
     if (!EVP_Digest(s, len, digest, &n, md, NULL))
         return fail(L, "hash.digest", "OpenSSL's configuration does not allow this digest");
-    return push_digest(L, digest, n, raw);
+    return plat_hash_push_digest(L, digest, n, raw);
 }
 
 /* hmac(algorithm, key, bytes, { raw = }?) -> hex */
@@ -86,7 +86,7 @@ static int l_hmac(lua_State *L)
     luaL_argcheck(L, key_len <= 1 << 20, 2, "too long for a key");
     if (!HMAC(md, key, (int)key_len, (const unsigned char *)s, len, digest, &n))
         return fail(L, "hash.hmac", "OpenSSL's configuration does not allow this digest");
-    return push_digest(L, digest, n, raw);
+    return plat_hash_push_digest(L, digest, n, raw);
 }
 
 /* random(n) -> n bytes for keys and names that nobody may guess */
@@ -114,6 +114,7 @@ static int l_equal(lua_State *L)
 
 static const luaL_Reg functions[] = {
     { "digest", l_digest },
+    { "file", plat_hash_file },
     { "hmac", l_hmac },
     { "random", l_random },
     { "equal", l_equal },

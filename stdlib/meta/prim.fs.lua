@@ -18,9 +18,10 @@ local File = {}
 ---@class prim.fs.Lock held until closed
 local Lock = {}
 
---- Returns a file's content; a file above `max` bytes (64 MiB) is `refused`. In line.
+--- Returns a file's content; a file above `max` bytes (64 MiB) is `refused`. With `offset` it is at
+--- most `max` bytes from there on. In line.
 ---@param path string
----@param opts? { max?: integer }
+---@param opts? { max?: integer, offset?: integer }
 ---@return string? content
 ---@return table? err
 function M.read(path, opts) end

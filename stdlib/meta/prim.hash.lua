@@ -10,6 +10,13 @@ local M = {}
 ---@return table? err
 function M.digest(algorithm, text, opts) end
 
+--- Returns the SHA-256 of a local file, hexadecimal.
+---@async
+---@param path string
+---@return string? result
+---@return table? err
+function M.file(path) end
+
 --- Returns the keyed digest (HMAC) of a text, hexadecimal unless `raw`.
 ---@param algorithm plat.hash.Algorithm
 ---@param key string

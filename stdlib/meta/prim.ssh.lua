@@ -50,6 +50,21 @@ local Session = {}
 ---@class prim.ssh.Command a command, subsystem or connection in pieces, given up by `<close>`
 local Command = {}
 
+---@class prim.ssh.Sftp files over a session, any number of requests at once; closed by `<close>`
+local Sftp = {}
+
+---@class prim.ssh.SftpFile a file or directory that is open, closed by `<close>`
+local SftpFile = {}
+
+---@class prim.ssh.SftpAttrs what the server tells
+---@field type? string as prim.fs has it
+---@field size? integer
+---@field mode? integer permission bits
+---@field uid? integer
+---@field gid? integer
+---@field atime? integer unix seconds
+---@field mtime? integer
+
 ---@class prim.ssh.Key a private key, for any number of sessions
 local Key = {}
 
@@ -143,6 +158,13 @@ function Session:open(command, opts) end
 ---@return table? err of kind `refused`: the server has none
 function Session:subsystem(name) end
 
+--- Opens SFTP; waits until the server has said what it can do. Its channel is given to a command
+--- that waits for one, when nothing is open: then `failed` says so, and another is opened.
+---@async
+---@return prim.ssh.Sftp? sftp
+---@return table? err of kind `refused`: the server has none
+function Session:sftp() end
+
 --- Connects from the server to a host and port; waits until it is done. Connections do not count
 --- for the eight commands at once. `read` gives nil when the other side has ended; `finish`
 --- ends ours; there is no status.
@@ -191,6 +213,54 @@ function Command:close() end
 
 --- Ends the session and what runs in it. Twice is fine.
 function Session:close() end
+
+--- Asks for one thing: `"stat"`, `"lstat"` give attributes; `"realpath"`, `"readlink"` a path;
+--- `"space"` the bytes that are free; `"open"` (with `{ read, write, create, truncate, exclusive,
+--- mode }`) and `"opendir"` a file; `"setstat"` and `"mkdir"` take attributes; `"rename"` (never
+--- replaces), `"rename_over"` and `"link"` the other path; `"remove"`, `"rmdir"` nothing. An error
+--- of kind `io` is the server's answer; its `code` is an errno, where SFTP has one: 2, 13, 95.
+---@async
+---@param what string
+---@param path string
+---@param more? string|table
+---@return any result true where there is none
+---@return table? err
+function Sftp:ask(what, path, more) end
+
+--- Returns what the server offers beyond the protocol.
+---@return { rename_over: boolean, sync: boolean, space: boolean, link: boolean }
+function Sftp:offers() end
+
+--- Returns why it cannot be used any more; nil: it can.
+---@return table? err
+function Sftp:failed() end
+
+--- Ends it, and what is under way. Twice is fine.
+function Sftp:close() end
+
+--- Asks for one thing: `"stat"`, `"setstat"` (with attributes), `"readdir"` (the next names with
+--- their attributes, none at the end), `"sync"`, `"close"`.
+---@async
+---@param what string
+---@param attrs? table
+---@return any result
+---@return table? err
+function SftpFile:ask(what, attrs) end
+
+--- Sends all of a text, or of the local file `from`, at constant memory.
+---@async
+---@param content string|plat.Secret|{ from: string }
+---@return integer? size
+---@return table? err
+function SftpFile:put(content) end
+
+--- Fetches all of it: its content, at most `max` (64 MiB), or into the new local file `to`. A right
+--- guess of the size (`expect`) saves a round trip.
+---@async
+---@param opts { max?: integer, expect?: integer, to?: string, mode?: integer } mode of `to`
+---@return string|integer|nil content or the size of `to`
+---@return table? err
+function SftpFile:get(opts) end
 
 --- Returns "ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256".
 ---@return string

@@ -146,7 +146,8 @@ end
 
 --- Whether a change that raised this fault surely did not happen.
 local function surely_not(err)
-  return err.kind == "connect" and not err.sent or err.kind == "usage" or err.kind == "refused"
+  local kind = err.kind
+  return err.unchanged or kind == "connect" and not err.sent or kind == "usage" or kind == "refused"
 end
 
 --- What an answer says: a 4xx was refused before anything happened; after a 5xx nobody knows.
@@ -304,11 +305,7 @@ function M.http(req)
     return keep_house(req)
   end
   if not req.change then
-    fault.raise(
-      "bug",
-      wire.about(req),
-      { msg = req.method .. " without a description of the change" }
-    )
+    fault.raise("bug", wire.about(req), { msg = req.method .. ": a change without a description" })
   end
   return pass_change(req, function()
     return wire.ask(state, req)

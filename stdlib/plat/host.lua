@@ -7,6 +7,7 @@ local effect = require("plat.effect")
 local fault = require("plat.fault")
 local list = require("plat.list")
 local command = require("plat.host.command")
+local quote = require("plat.host.quote")
 local sys = require("prim.sys")
 
 local M = {}
@@ -80,10 +81,7 @@ end
 function M.quote(argv)
   return table.concat(
     list.map(argv, function(word)
-      if word:find("^[%w_./:=@,+-]+$") then
-        return word
-      end
-      return "'" .. word:gsub("'", "'\\''") .. "'"
+      return quote(word)
     end),
     " "
   )

@@ -51,7 +51,11 @@ Subsystem sftp internal-sftp
 local function try(t, dir, lines, wrap)
   port = port + 1
   local config, log = ("%s/sshd_%d.conf"):format(dir, port), ("%s/sshd_%d.log"):format(dir, port)
-  local text = "Port " .. port .. "\n" .. lines .. CONFIG:gsub("DIR", dir)
+  local rest = CONFIG:gsub("DIR", dir)
+  if lines:find("Subsystem ", 1, true) then
+    rest = rest:gsub("Subsystem [^\n]*\n", "")
+  end
+  local text = "Port " .. port .. "\n" .. lines:gsub("Subsystem none\n", "") .. rest
   if not text:find("HostKey ", 1, true) then
     for _, name in ipairs(fs.list(dir)) do
       if name:match("^host_%w+$") then

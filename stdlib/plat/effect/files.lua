@@ -14,14 +14,19 @@ local M = {}
 local Files = { __name = "plat.effect.Files" }
 Files.__index = Files
 
-local views = setmetatable({}, { __mode = "k" }) -- by plan
+local views = setmetatable({}, { __mode = "k" }) -- by plan, and there by target
 
---- Returns the files as a plan would leave them.
+--- Returns the files as a plan would leave them: this machine's, or those of another target.
 ---@param plan plat.Plan
+---@param target? string "host db-1"
+---@param exists? fun(path: string): any whether there is something at a path of that target
 ---@return table files
-function M.of(plan)
-  views[plan] = views[plan] or setmetatable({ entries = {}, plan = plan }, Files)
-  return views[plan]
+function M.of(plan, target, exists)
+  target = target or "localhost"
+  views[plan] = views[plan] or {}
+  views[plan][target] = views[plan][target]
+    or setmetatable({ entries = {}, plan = plan, exists = exists or fs.stat }, Files)
+  return views[plan][target]
 end
 
 local function trim(path)
@@ -108,7 +113,7 @@ function Files:put(path, entry)
   end
   self.entries[path] = entry
   local above = entry and entry.type == "directory" and parent(path)
-  while above and above ~= "" and not self:look(above) and not fs.stat(above) do
+  while above and above ~= "" and not self:look(above) and not self.exists(above) do
     self.entries[above] = { type = "directory" }
     above = parent(above)
   end

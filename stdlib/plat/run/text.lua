@@ -181,6 +181,10 @@ function on.plan_change(self, e)
       if d.after ~= nil then
         self:line(("        %s%s: %s"):format(out.paint("ok", "+ "), d.path, show(d.after)))
       end
+      for line in (d.unified or ""):gmatch("[^\n]+") do
+        local color = ({ ["-"] = "failed", ["+"] = "ok", ["@"] = "dim" })[line:sub(1, 1)]
+        self:line("          " .. (color and out.paint(color, line) or line))
+      end
     end
   elseif self.diff and e.args then
     for name, value in pairs(e.args) do
