@@ -1,6 +1,6 @@
 --- playbooks/scale-dremio.lua on the sandbox, which has three executors and room for eight: it
---- grows, shrinks, refuses, undoes. No query is ever killed by it, and the number of executors stays
---- between what there was and what is wanted.
+--- grows, shrinks, refuses, undoes. No query is ever killed by it, and there are always as many
+--- executors as before, as wanted, or between.
 
 local list = require("plat.list")
 

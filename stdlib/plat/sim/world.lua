@@ -4,6 +4,7 @@
 local fault = require("plat.fault")
 local faults = require("plat.env").lazy("plat.sim.faults")
 local json = require("plat.json")
+local models = require("plat.sim.models")
 local place = require("plat.sim.host.place")
 local request = require("plat.sim.request")
 local state = require("plat.state")
@@ -30,47 +31,7 @@ place.give(World)
 
 -- ---- models ----
 
-local EXECUTORS = {
-  namespace = "data-platform",
-  labels = { app = "dremio", role = "executor" },
-}
-local COORDINATOR = {
-  namespace = "data-platform",
-  labels = { app = "dremio", role = "coordinator" },
-}
-
-local function dremio_options(self)
-  return {
-    now = function()
-      return self.now
-    end,
-    executors = function()
-      local kubernetes = self.models.kubernetes
-      return kubernetes:pods(EXECUTORS), kubernetes.state.rv
-    end,
-    coordinator = function()
-      local pods = self.models.kubernetes:pods(COORDINATOR)
-      return pods[1] ~= nil and pods[1].ready and not pods[1].deleting
-    end,
-    seed = self.seed,
-  }
-end
-
 local log
-
-local function seed_models(self)
-  self.models = {}
-  self.models.kubernetes = require("plat.sim.k8s").seed({ now = self.now, seed = self.seed })
-  self.models.dremio = require("plat.sim.dremio").new(dremio_options(self))
-  self.models.hosts = place.of_world(self, log)
-end
-
-local function restore_models(self, dump)
-  self.models = {}
-  self.models.kubernetes = require("plat.sim.k8s").restore(dump.kubernetes)
-  self.models.dremio = require("plat.sim.dremio").restore(dump.dremio, dremio_options(self))
-  self.models.hosts = place.of_world(self, log, dump.hosts)
-end
 
 --- The order in which models advance: what others look at comes first.
 local ORDER = { "kubernetes", "dremio", "hosts" }
@@ -274,10 +235,10 @@ local function build(self, snapshot, text)
   if snapshot then
     local whole = json.decode(snapshot.text, { name = "snapshot.json", max_size = 1 << 30 })
     self.now = snapshot.now
-    restore_models(self, whole.models)
+    self.models = models.make(self, log, whole.models)
     replay(self, whole_lines(text), snapshot.offset)
   else
-    seed_models(self)
+    self.models = models.make(self, log)
     if not self.ephemeral then
       self.offset = 0
       self:save()
@@ -373,11 +334,11 @@ end
 --- Returns all that is, as plain data.
 ---@return { now: number, seed: integer, models: table }
 function World:dump()
-  local models = {}
+  local dumps = {}
   for _, name in ipairs(ORDER) do
-    models[name] = self.models[name]:dump()
+    dumps[name] = self.models[name]:dump()
   end
-  return { now = self.now, seed = self.seed, models = models }
+  return { now = self.now, seed = self.seed, models = dumps }
 end
 
 --- Makes a world that nothing keeps, for tests: a new one, or what `dump` returned. Its clock is
@@ -391,9 +352,9 @@ function M.memory(opts)
   self.seed = dump and dump.seed or opts.seed or 1
   self.now = dump and dump.now or opts.time
   if dump then
-    restore_models(self, dump.models)
+    self.models = models.make(self, log, dump.models)
   else
-    seed_models(self)
+    self.models = models.make(self, log)
   end
   return self
 end
