@@ -4,7 +4,8 @@ local files = require("plat.sim.host.files")
 
 local M = {}
 
-local WHO = { u = 448, g = 56, o = 7 }
+local WHO = { u = 2496, g = 1080, o = 519 } -- with set-uid, set-gid and sticky
+local SET_ID = 3072
 
 --- Reads one "u+rw" of a symbolic mode.
 local function read_clause(clause, mode, umask, is_dir)
@@ -31,7 +32,7 @@ local function read_clause(clause, mode, umask, is_dir)
     elseif sign == "-" then
       mode = mode & ~bits
     else
-      mode = mode & ~mask | bits
+      mode = mode & ~(is_dir and mask & ~SET_ID or mask) | bits
     end
   end
   return mode

@@ -22,7 +22,7 @@ local function make_path(cmd, path, mode)
     if not at then
       local _, there = files.find(cmd.host, cmd.user, done)
       if err ~= "EEXIST" or type(there) ~= "table" or there.type ~= "dir" then
-        return nil, err, done
+        return nil, err == "EEXIST" and not last and "ENOTDIR" or err, done
       end
     end
   end
@@ -150,8 +150,13 @@ function R.mv(cmd)
     if opts.n and type(there) == "table" then
       return
     end
+    if type(there) == "table" and there.type ~= "dir" and err.type == "dir" then
+      return cmd:complain("cannot overwrite non-directory '%s' with directory '%s'", to, from)
+    end
     local ok, problem = alter.rename(cmd.host, cmd.user, from, to)
-    if not ok then
+    if problem == "EINVAL" then
+      cmd:complain("cannot move '%s' to a subdirectory of itself, '%s'", from, to)
+    elseif not ok then
       cmd:failed(("cannot move '%s' to '%s'"):format(from, to), problem)
     end
   end)

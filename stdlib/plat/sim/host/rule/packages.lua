@@ -31,7 +31,9 @@ R["dpkg-query"] = function(cmd)
   if not opts.W then
     cmd:unmodelled("this: say -W")
   end
-  local format = (opts.f or "${binary:Package}\t${Version}\n"):gsub("\\n", "\n"):gsub("\\t", "\t")
+  local format = (opts.f and opts.f:gsub("^=", "") or "${binary:Package}\t${Version}\n")
+    :gsub("\\n", "\n")
+    :gsub("\\t", "\t")
   if not names[1] then
     for name in pairs(cmd.host.packages) do
       names[#names + 1] = name
