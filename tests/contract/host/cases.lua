@@ -1,6 +1,6 @@
---- What is asked of hosts. `@` stands for a folder of the case's own. A case is a list of commands;
---- one is a list of words, or a table: `argv`, `stdin`, `as` (another user: needs root), and what may
---- differ: `loose` (a list of "stdout", "stderr") or `shape` (numbers and widths).
+--- What is asked of hosts. `@` stands for a folder of the case's own. A case is a list of commands:
+--- one is a list of words, or a table: `argv`, `stdin`, `as` (another user: needs root), and what
+--- may differ: `loose` (a list of "stdout", "stderr") or `shape` (numbers and widths).
 local cases = {}
 
 --- Makes a case of single commands.

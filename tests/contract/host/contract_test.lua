@@ -213,7 +213,8 @@ tests["the lock script, as a real shell performs it"] = function(t)
     local call = { verb = "command", argv = words(at), stdin = stdin }
     local got = fleet:ask("h", call).value
     local function plain(answer)
-      return { answer.code, (answer.stdout:gsub("now %d+", "now"):gsub("%.%d%d%d%d%d%d+%.", ".T.")) }
+      local text = answer.stdout:gsub("now %d+", "now"):gsub("%.%d%d%d%d%d%d+%.", ".T.")
+      return { answer.code, text }
     end
     t.equal(plain(got), plain(want), op .. " " .. state)
     from = want.stdout:match("state (%S+)") or from
@@ -232,10 +233,9 @@ tests["systemctl without a manager: what it says of unit files"] = function(t)
     t.skip("no systemctl: apt-get install systemd")
   end
   local dir = t.tmp()
-  for _, folder in ipairs({ "/lib", "/lib/systemd", "/lib/systemd/system", "/etc", "/etc/systemd" }) do
-    fs.mkdir(dir .. folder)
+  for _, folder in ipairs({ "/lib/systemd/system", "/etc/systemd/system" }) do
+    fs.mkdir(dir .. folder, { parents = true })
   end
-  fs.mkdir(dir .. "/etc/systemd/system")
   local unit = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
   fs.write(dir .. "/lib/systemd/system/app.service", unit)
   fs.write(dir .. "/lib/systemd/system/multi-user.target", "[Unit]\nDescription=x\n")

@@ -1,5 +1,5 @@
---- The contract of simulated hosts: each case of `cases` is performed on a model and on this machine,
---- in a temporary folder, and codes, outputs and the files left behind must be the same.
+--- The contract of simulated hosts: each case of `cases` is performed on a model and on this
+--- machine, in a temporary folder, and codes, outputs and the files left behind must be the same.
 ---
 ---   lua5.4 run.lua model|real [TEXT]     TEXT: only cases with this in their names
 ---
