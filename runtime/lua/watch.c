@@ -13,25 +13,26 @@
 
 #define TICK       100000000 /* nanoseconds of CPU between looks at what runs */
 #define HOOK_EVERY 1000000   /* VM instructions between looks at the clock, once it is in place */
-#define BUSY_WARN  0.5       /* seconds without a wait: said once per turn */
-#define BUSY_FAIL  20.0      /* seconds without a wait: ended */
+#define BUSY_WARN  0.5       /* CPU seconds without a wait: said once per turn */
+#define BUSY_FAIL  20.0      /* CPU seconds without a wait: ended */
 
 static lua_State *volatile running; /* what the timer may put the hook on */
 static volatile sig_atomic_t hooked;
 static bool always; /* there is no such timer: the hook is everywhere */
 
-static double monotonic(void)
+/* Of this thread: on a machine that has other work, time passes without anybody computing. */
+static double cpu_time(void)
 {
     struct timespec ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
 static void on_count(lua_State *L, lua_Debug *ar)
 {
     struct plat_runtime *rt = plat_runtime_of(L);
-    double now = monotonic(), busy;
+    double now = cpu_time(), busy;
 
     if (!rt->busy_since)
         rt->busy_since = now; /* its first look since the task was resumed */
@@ -55,7 +56,7 @@ static void tell_busy(struct plat_runtime *rt)
 
     if (!rt->busy_said)
         return;
-    busy = monotonic() - rt->busy_since;
+    busy = cpu_time() - rt->busy_since;
     rt->busy_said = false;
     if (!rt->on_busy)
         return;
