@@ -2,6 +2,7 @@
 ---
 --- Stored objects are never changed in place: a change stores a new table. So the history and the
 --- watches share them freely.
+local calendar = require("plat.tz.calendar")
 local chance = require("plat.sim.k8s.chance")
 local data = require("plat.sim.k8s.data")
 local kinds = require("plat.sim.k8s.kinds")
@@ -44,13 +45,25 @@ function M.instant(model, stamp)
   return time.parse_rfc3339(stamp) - (model.state.skew or 0)
 end
 
+local DAYS = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" } -- from 1970-01-01 on
+local MONTHS =
+  { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" }
+
 --- Returns the time as the header of an answer tells it.
 ---@param model plat.sim.K8s
 ---@return string
 function M.http_date(model)
-  return time.date(
-    "!%a, %d %b %Y %H:%M:%S GMT",
-    (model.state.now + (model.state.skew or 0)) // 1 | 0
+  local now = (model.state.now + (model.state.skew or 0)) // 1 | 0
+  local days, rest = now // 86400, now % 86400
+  local year, month, day = calendar.date(days)
+  return ("%s, %02d %s %d %02d:%02d:%02d GMT"):format(
+    DAYS[days % 7 + 1],
+    day,
+    MONTHS[month],
+    year,
+    rest // 3600,
+    rest // 60 % 60,
+    rest % 60
   )
 end
 
