@@ -158,7 +158,7 @@ function M.ask_host(door, req, change)
   if world.remote then
     local call = list.copy(req.call)
     call.stdin, call.content = reveal(call.stdin), reveal(call.content)
-    answer, why = world:remote(req.target, call, req.read ~= nil)
+    answer, why = world:remote(req.target, call, req.read ~= nil, M.about(req))
   end
   if answer == nil and is_here(world, req) then
     return req.perform(change)

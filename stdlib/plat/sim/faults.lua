@@ -12,7 +12,7 @@
 ---   5%             each request with this probability
 ---   seed=9         the seed of that; default: the world's
 ---   changes        only what changes something
----   on=dremio      only requests to this model: kubernetes or dremio
+---   on=dremio      only requests to this model: kubernetes, dremio or hosts
 
 local check = require("plat.check")
 local env = require("plat.env")
@@ -36,8 +36,9 @@ local M = {}
 ---@field check? fun(world: table, args: table) raises a text if it makes no sense in this world
 ---@field ready? fun(world: table, args: table, at: plat.sim.Moment): boolean not before this holds
 ---@field on? string without a WHEN only requests to this model are hit
+---@field hosts? boolean it happens to what is asked of hosts as well
 ---@field chance? boolean "any" may draw it: a good playbook survives it or ends well
----@field choose? fun(word: number): string which kind it stands for this time
+---@field choose? fun(word: number, at: plat.sim.Moment): string which kind it stands for this time
 
 ---@class plat.sim.Fault
 ---@field name string

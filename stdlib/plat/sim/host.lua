@@ -14,6 +14,7 @@ local rules = require("plat.sim.host.rules")
 local trouble = require("plat.sim.host.trouble")
 local units = require("plat.sim.host.units")
 local verbs = require("plat.sim.host.verbs")
+local wait = require("plat.sim.host.wait")
 
 local M = {}
 
@@ -267,13 +268,9 @@ end
 ---@param answer table of `ask`
 ---@return any
 function M.deliver(name, call, answer)
-  local delay, limit = answer.delay or 0, call.timeout
   local about = { op = "ssh", target = "host " .. name }
-  if limit and delay > limit then
-    require("plat.task").sleep(limit)
-    fault.raise("timeout", about, { msg = ("no answer in %g s"):format(limit), sent = true })
-  elseif delay > 0 then
-    require("plat.task").sleep(delay)
+  if answer.delay then
+    wait.seconds(about.target, answer.delay, call.timeout)
   end
   if answer.lost then
     local lost = answer.lost

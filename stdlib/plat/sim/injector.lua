@@ -73,7 +73,9 @@ local function hits(self, own, at)
   local when = own.when
   local luck = not when.share or draw(own) < when.share
   own.word = when.share and draw(own) or 0 -- what "any" chooses by
-  if not luck or own.left <= 0 or (own.on and own.on ~= at.model) or not matches(own, at) then
+  if at.model == "hosts" and not (own.kind.hosts or own.kind.world) then
+    return false -- an answer of HTTP
+  elseif not luck or own.left <= 0 or (own.on and own.on ~= at.model) or not matches(own, at) then
     return false
   elseif when.effect and when.effect ~= at.effect then
     return false

@@ -68,7 +68,7 @@ function World:request(authority, req)
   end)
 end
 
-function World:remote(target, call, reading)
+function World:remote(target, call, reading, req)
   local stage, inner = rawget(self, "stage"), rawget(self, "inner")
   if not inner.remote then
     return nil, "there are no hosts"
@@ -76,7 +76,7 @@ function World:remote(target, call, reading)
   local about = { op = "host." .. call.verb, target = target, object = call.text or call.path }
   about.change = not reading
   return stage:ask(about, not reading, function()
-    return inner:remote(target, call, reading)
+    return inner:remote(target, call, reading, req)
   end)
 end
 

@@ -7,6 +7,7 @@ return {
   help = "the server acts, its answer is lost",
   args = { { "times", "integer", default = 1 } },
   chance = true,
+  hosts = true,
   after = function(at, _, resp)
     if resp.stream then
       resp.stream:close()

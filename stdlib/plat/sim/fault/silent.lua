@@ -9,6 +9,7 @@ return {
   usage = "silent[:TIMES]",
   help = "the server takes the request and never answers, nor acts",
   args = { { "times", "integer", default = 1 } },
+  hosts = true,
   before = function(at)
     local limit = at.req.timeout or FOREVER
     task.sleep(limit)

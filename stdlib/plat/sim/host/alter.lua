@@ -74,6 +74,30 @@ function M.make(host, who, path, entry)
   return at
 end
 
+--- Makes a folder and those above it that are missing.
+---@param host plat.sim.Machine
+---@param who string
+---@param path string
+---@param mode integer of the last one
+---@return boolean? ok
+---@return string? err
+---@return string? where the folder that could not be made
+function M.make_path(host, who, path, mode)
+  local done = path:sub(1, 1) == "/" and "" or nil
+  for word in path:gmatch("[^/]+") do
+    done = done and done .. "/" .. word or word
+    local last = #done >= #(path:gsub("/+$", ""))
+    local at, err = M.make(host, who, done, { type = "dir", mode = last and mode or 493 })
+    if not at then
+      local _, there = files.find(host, who, done)
+      if err ~= "EEXIST" or type(there) ~= "table" or there.type ~= "dir" then
+        return nil, err == "EEXIST" and not last and "ENOTDIR" or err, done
+      end
+    end
+  end
+  return true
+end
+
 --- Writes a file. Without room as much is written as there is.
 ---@param host plat.sim.Machine
 ---@param who string

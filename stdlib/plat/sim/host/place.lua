@@ -3,6 +3,7 @@
 
 local data = require("plat.sim.host.data")
 local list = require("plat.list")
+local wait = require("plat.env").lazy("plat.sim.host.wait")
 
 local M = {}
 
@@ -42,6 +43,30 @@ function M.of_world(world, log, kept)
   }, kept)
 end
 
+--- Asks unless a fault prevents it; what it does to the answer happens to a box around it.
+local function injected(injector, req, ask)
+  local at = injector:moment(req, "hosts")
+  injector:before(at)
+  local value, why = ask()
+  if value == nil then
+    return nil, why
+  end
+  local box = injector:after(at, { value = value })
+  if box.delay then
+    wait.seconds(req.target, box.delay, req.timeout)
+  end
+  return box.value
+end
+
+--- Raises a text if a fault of a host makes no sense in a world.
+---@param world table
+---@param args { host: string }
+function M.check_fault(world, args)
+  if not world.models.hosts:owns(args.host) then
+    error(("no host %q is simulated"):format(args.host), 0)
+  end
+end
+
 --- Gives a class of worlds what hosts need: `owns`, `remote` and `host`.
 ---@param World table
 function M.give(World)
@@ -54,10 +79,22 @@ function M.give(World)
     return self.models.hosts:owns(name_of(target))
   end
 
-  function World:remote(target, call, reads)
+  function World:remote(target, call, reads, req)
     self:live()
-    self:advance(require("prim.time").now())
-    return self.models.hosts:remote(name_of(target), call, reads)
+    local function ask()
+      self:advance(require("prim.time").now())
+      return self.models.hosts:remote(name_of(target), call, reads)
+    end
+    if not self.injector then
+      return ask()
+    end
+    return injected(self.injector, {
+      op = req and req.op or "host." .. call.verb,
+      object = req and req.object or call.text or call.path,
+      target = target,
+      change = not reads or nil,
+      timeout = call.timeout,
+    }, ask)
   end
 
   function World:host(name)

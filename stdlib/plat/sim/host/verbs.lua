@@ -67,13 +67,25 @@ function V.put(host, call, user)
   end
   local own = host.files[aside]
   own.mode = mode
-  own.owner = call.owner or old and old.owner or own.owner
-  own.group = call.group or old and old.group or own.group
+  local other = call.owner and modes.user(host, ("%s"):format(call.owner)) ~= user
+  if other and user ~= "root" then
+    alter.remove(host, user, aside)
+    fail(host, call, "EPERM")
+  end
+  local kept = user == "root" and old or own
+  own.owner = call.owner and modes.user(host, ("%s"):format(call.owner)) or kept.owner
+  own.group = call.group and modes.group(host, ("%s"):format(call.group)) or kept.group
   must(host, call, alter.rename(host, user, aside, at))
   return { size = #call.content, sha256 = require("plat.hash").digest("sha256", call.content) }
 end
 
 function V.get(host, call, user)
+  if call.to then
+    fault.raise("refused", { op = "host.get", target = "host " .. host.name, object = call.path }, {
+      msg = "this machine is not part of the sandbox: nothing is written to " .. call.to,
+      hint = "leave `to` out: the content is returned",
+    })
+  end
   local content = must(host, call, files.read(host, user, call.path))
   if call.max and #content > call.max then
     fault.raise("io", { op = "host.get", target = "host " .. host.name, object = call.path }, {
@@ -138,8 +150,7 @@ function V.rename(host, call, user)
 end
 
 function V.mkdir(host, call, user)
-  local mode = number_of_mode(host, call, 493)
-  must(host, call, alter.make(host, user, call.path, { type = "dir", mode = mode }))
+  must(host, call, alter.make_path(host, user, call.path, number_of_mode(host, call, 493)))
   return true
 end
 

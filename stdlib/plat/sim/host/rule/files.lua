@@ -12,23 +12,6 @@ local function make_folder(cmd, path, mode)
   return alter.make(cmd.host, cmd.user, path, { type = "dir", mode = mode })
 end
 
---- Makes a folder and those above it.
-local function make_path(cmd, path, mode)
-  local done = path:sub(1, 1) == "/" and "" or nil
-  for word in path:gmatch("[^/]+") do
-    done = done and done .. "/" .. word or word
-    local last = #done >= #(path:gsub("/+$", ""))
-    local at, err = make_folder(cmd, done, last and mode or 493)
-    if not at then
-      local _, there = files.find(cmd.host, cmd.user, done)
-      if err ~= "EEXIST" or type(there) ~= "table" or there.type ~= "dir" then
-        return nil, err == "EEXIST" and not last and "ENOTDIR" or err, done
-      end
-    end
-  end
-  return true
-end
-
 function R.mkdir(cmd)
   local opts, paths = cmd:options("pm:v", { ["--parents"] = "p", ["--mode"] = "m" })
   local mode = modes.read(opts.m or "0755", 511, 18, true)
@@ -38,7 +21,7 @@ function R.mkdir(cmd)
   for _, path in ipairs(paths) do
     local ok, err, where
     if opts.p then
-      ok, err, where = make_path(cmd, path, mode)
+      ok, err, where = alter.make_path(cmd.host, cmd.user, path, mode)
     else
       ok, err = make_folder(cmd, path, mode)
     end
