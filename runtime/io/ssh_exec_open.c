@@ -241,6 +241,16 @@ static bool denied(struct plat_ssh_exec *e, const char *why)
     return true;
 }
 
+/* libssh2 would wait for the answer for ever.  Whether something ran, nobody knows. */
+static bool closed_early(struct plat_ssh_exec *e)
+{
+    plat_err_set(&e->err, PLAT_ERR_REFUSED, 0, OP,
+                 "the server closed the channel, and answered nothing to what was asked of it");
+    e->state = SSH_EXEC_RUNNING;
+    ssh_exec_cut(e);
+    return true;
+}
+
 bool ssh_exec_start(struct plat_ssh_exec *e)
 {
     bool pty = e->pty, subsystem = e->kind == PLAT_SSH_SUBSYSTEM;
@@ -256,7 +266,7 @@ bool ssh_exec_start(struct plat_ssh_exec *e)
         e->sent = true;
     }
     if (rc == LIBSSH2_ERROR_EAGAIN)
-        return false;
+        return libssh2_channel_eof(e->channel) == 1 && closed_early(e);
     if (rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED)
         return denied(e, pty         ? "the server gives no terminal"
                          : subsystem ? "the server has no such subsystem"

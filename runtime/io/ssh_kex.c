@@ -9,7 +9,7 @@
 
 #include "base/banned.h"
 
-enum { LISTS = 8, MSG_KEXINIT = 20 };
+enum { LISTS = 8, MSG_KEXINIT = 20, SHOWN = 90 /* characters of a list */ };
 
 /* Nothing with SHA-1, MD5, CBC or RC4. */
 const char *const ssh_prefs[10] = {
@@ -205,6 +205,11 @@ static const unsigned char *find_kexinit(const struct plat_buf *tap, size_t *ret
     return at + 22; /* length, padding's length, type, cookie */
 }
 
+static int cut(size_t len)
+{
+    return len > SHOWN ? SHOWN : (int)len;
+}
+
 bool ssh_kex_explain(struct plat_ssh *s, struct plat_err *err)
 {
     size_t left = 0;
@@ -224,9 +229,10 @@ bool ssh_kex_explain(struct plat_ssh *s, struct plat_err *err)
             s->mismatch = what[i];
         if (!found)
             plat_err_set(err, PLAT_ERR_CONNECT, LIBSSH2_ERROR_KEX_FAILURE, "ssh.handshake",
-                         "no %s in common: the server has %.*s%s; libssh2 %s has %.80s", what[i],
-                         len > 80 ? 80 : (int)len, (const char *)at + 4, len > 80 ? "..." : "",
-                         libssh2_version(0), ours.len ? plat_buf_bytes(&ours) : "none");
+                         "no %s in common: the server has %.*s%s; libssh2 %s has %.*s%s", what[i],
+                         cut(len), (const char *)at + 4, len > SHOWN ? "..." : "",
+                         libssh2_version(0), ours.len ? cut(ours.len) : 4,
+                         ours.len ? plat_buf_bytes(&ours) : "none", ours.len > SHOWN ? "..." : "");
         plat_buf_done(&ours);
         at += 4 + len;
         left -= 4 + len;
