@@ -9,6 +9,12 @@ local function load_text(t, text, name)
 end
 
 return {
+  ["a long section is refused in linear time"] = function(t)
+    local began = require("prim.time").cpu()
+    t.fails("parse", load_text, t, "[" .. ("2"):rep(200000) .. ":db8::9]\n")
+    t.ok(require("prim.time").cpu() - began < 5)
+  end,
+
   ["a pattern that matches in many ways costs little; an index may be any number"] = function(t)
     local long = ("a"):rep(200)
     local inv = load_text(t, long .. "b\n[web]\nweb[1:3]\n")

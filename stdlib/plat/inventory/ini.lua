@@ -214,9 +214,10 @@ function M.read(tree, file)
     end
     line = trim(line)
     local section, rest = line:match("^%[([^%]%s]+)%]%s*(.*)$")
-    local name, kind = (section or ""):match("^([^:]+):?([%w_]*)$")
+    local name, behind = (section or ""):match("^([^:]+)(.*)$") -- in two steps: in linear time
+    local kind = behind and behind:match("^:?([%w_]*)$")
     if line ~= "" and not line:find("^[#;]") then
-      if name and (rest == "" or rest:sub(1, 1) == "#") then
+      if kind and (rest == "" or rest:sub(1, 1) == "#") then
         self:section(name, kind)
       elseif line:find("^%[.*%]$") or line:find("^%[[^%]]*$") then
         self:fail('a group stands in brackets, like "[web]"')

@@ -39,6 +39,7 @@ local function lookup(text, host)
   for _, one in ipairs(cfg.ignored) do
     assert(one.file and one.line >= 1)
   end
+  settings.strict_from = nil -- it names a line
   return settings
 end
 
