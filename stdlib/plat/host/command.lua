@@ -79,7 +79,8 @@ end
 
 --- A command that never began: says why.
 local function never_began(host, said, status)
-  local last = said:match("([^\r\n]+)[\r\n]*$")
+  local line = "([^\r\n]+)[\r\n]*$"
+  local last = said:match(line) or (status.stdout or ""):match(line)
   fault.raise("refused", about(host), {
     msg = ("the login shell did not run it: %s"):format(last or ("exit " .. status.code)),
     hint = "`platrun_supervise: false` for this host sends commands as they are",

@@ -103,8 +103,8 @@ local function refuse(about, settings, blob, status, entries)
     if authorities[1] then
       msg = "an authority is known for it, but libssh2 cannot ask for certificates of hosts"
       detail = places(authorities)
-      local ask = "`ssh %s cat /etc/ssh/ssh_host_%s_key.pub` verifies it and shows the plain key. "
-      hint = ask:format(settings.ssh.host, shown.name:lower()) .. hint
+      local ask = "`ssh -p %d %s cat /etc/ssh/ssh_host_%s_key.pub` verifies it and shows the key: "
+      hint = ask:format(settings.port, settings.ssh.host, shown.name:lower()) .. hint
     end
   elseif status == "changed" and is_unaskable(entries, blob) then
     msg = ("of it other types of keys are known than libssh2 %s can verify"):format(

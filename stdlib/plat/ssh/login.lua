@@ -12,6 +12,7 @@ local M = {}
 local METHODS = "publickey,keyboard-interactive,password"
 local FEW = "servers take few attempts: name the right key (ansible_ssh_private_key_file); "
   .. "-o IdentitiesOnly=yes leaves the agent's other keys out"
+local WRONG = "the password is wrong or too old: check it by ssh, and mend the inventory's secret"
 local SWITCH = {
   ["keyboard-interactive"] = "kbdinteractiveauthentication",
   password = "passwordauthentication",
@@ -22,6 +23,7 @@ local SWITCH = {
 ---@field settings plat.ssh.Settings
 ---@field session prim.ssh.Session
 ---@field tried string[] for people
+---@field ways table[] what to try, best first: method, one (the key), done
 ---@field methods? table<string, boolean> what the server takes, once it has said so
 ---@field wrong_password? boolean
 ---@field question? string
@@ -39,14 +41,16 @@ local function said(self)
 end
 
 --- Raises that the connection is gone, with what was tried before.
-local function raise_lost(self, what, err)
+local function raise_lost(self, what, opts, err)
   local detail = list.copy(self.tried)
   detail[#detail + 1] = what .. ": then the connection ended"
   for _, line in ipairs(said(self)) do
     detail[#detail + 1] = line
   end
   err.detail, err.phase = detail, "auth"
-  err.hint = err.kind == "connect" and FEW or nil
+  if err.kind == "connect" then
+    err.hint = opts.password and WRONG or #self.ways > 1 and FEW or nil
+  end
   fault.raise_err(self.about, err)
 end
 
@@ -57,7 +61,7 @@ local function attempt(self, what, opts)
   if ok then
     return true
   elseif err.kind == "connect" or err.kind == "timeout" or err.kind == "cancelled" then
-    raise_lost(self, what, err)
+    raise_lost(self, what, opts, err)
   end
   if err.methods then
     self.methods = {}
@@ -102,9 +106,19 @@ local function by_file(self, one)
   })
 end
 
+--- libssh2 before 1.11 knows only RSA with SHA-1; what we make of that is not understood by all.
+local function is_hopeless(self, one)
+  local is_rsa = (one.blob or ""):find("ssh-rsa", 1, true) == 5
+  return is_rsa
+    and (self.session:banner() or ""):find("dropbear", 1, true) ~= nil
+    and algorithms.version():find("^1%.10") ~= nil
+end
+
 local function by_key(self, one)
   local ok, err
-  if one.file then
+  if is_hopeless(self, one) then
+    err = { msg = "dropbear takes no RSA keys of libssh2 1.10: log in by an ed25519 key" }
+  elseif one.file then
     ok, err = by_file(self, one)
   else
     ok, err = attempt(self, one.name, {
@@ -136,25 +150,19 @@ local function by_password(self, method)
   return ok
 end
 
---- RSA keys sign by SHA-512 first; servers that are not OpenSSH may know SHA-256 alone.
+--- RSA keys sign by SHA-512 first; some servers know SHA-256 alone, and libssh2 does not pass on
+--- that they say so. Returns what to try once more, at the very end: at OpenSSH, which is rarely
+--- set so, the keys that somebody has named.
 local function with_sha256(self, identities)
   local banner = self.session:banner() or ""
-  if banner:find("dropbear", 1, true) then
-    for _, one in ipairs(identities) do
-      one.rsa_sha256 = true
-    end
-  elseif not banner:find("OpenSSH", 1, true) then
-    return list.map(
-      list.where(identities, function(one)
-        local blob = one.blob or ""
-        return not one.rsa_sha256 and not one.certificate and blob:find("ssh-rsa", 1, true) == 5
-      end),
-      function(one)
-        return list.merge(one, { rsa_sha256 = true, name = one.name .. " by SHA-256" })
-      end
-    )
-  end
-  return {}
+  local ours = banner:find("OpenSSH", 1, true) ~= nil
+  local again = list.where(identities, function(one)
+    local is_rsa = one.blob ~= nil and one.blob:find("ssh-rsa", 1, true) == 5
+    return is_rsa and not one.rsa_sha256 and not one.certificate and (one.named or not ours)
+  end)
+  return list.map(again, function(one)
+    return list.merge(one, { rsa_sha256 = true, name = one.name .. " by SHA-256" })
+  end)
 end
 
 --- Returns the ways, best first. With a password at hand, keys that nobody has named come last.
@@ -179,23 +187,34 @@ local function ways_of(self)
   return table.move(last, 1, #last, #ways + 1, ways)
 end
 
+--- What the server takes may change: one that wants two ways takes the second after the first.
+local function next_way(self)
+  return list.find(self.ways, function(way)
+    return not way.done and (not self.methods or self.methods[way.method])
+  end)
+end
+
 --- Tries one way after the other; returns whether we are in.
 local function try_all(self)
-  local ways = ways_of(self)
+  self.ways = ways_of(self)
   local kinds = {}
-  for _, way in ipairs(ways) do
+  for _, way in ipairs(self.ways) do
     kinds[way.method] = true
   end
   if list.count(kinds) ~= 1 and attempt(self, "none", { method = "none" }) then
     return true -- several ways: asking what the server takes costs no attempt; or none at all
   end
-  for _, way in ipairs(ways) do
-    if not self.methods or self.methods[way.method] then
-      local perform = way.method == "publickey" and by_key or by_password
-      if perform(self, way.one or way.method) then
-        return true
-      end
+  local way = next_way(self)
+  while way do
+    way.done = true
+    local perform = way.method == "publickey" and by_key or by_password
+    if perform(self, way.one or way.method) then
+      return true
     end
+    way = next_way(self)
+  end
+  if not (self.session:banner() or ""):find("OpenSSH", 1, true) then
+    return attempt(self, "none", { method = "none" }) -- some know their visitors from elsewhere
   end
 end
 
@@ -209,7 +228,7 @@ local function hint_of(self)
   elseif self.question then
     return "the password's question is the only one that platrun answers: log in by a key"
   elseif self.wrong_password then
-    return "the password is wrong or too old: check it by ssh, and mend the inventory's secret"
+    return WRONG
   elseif password and not takes.publickey and not self.settings.password then
     return "the server takes passwords alone: set ansible_password (by a vault), or say -k"
   elseif takes.publickey then
@@ -245,7 +264,7 @@ end
 ---@param settings plat.ssh.Settings
 ---@param session prim.ssh.Session
 function M.perform(about, settings, session)
-  local self = { about = about, settings = settings, session = session, tried = {} }
+  local self = { about = about, settings = settings, session = session, tried = {}, ways = {} }
   if not try_all(self) then
     raise_refused(self)
   end

@@ -6,9 +6,11 @@ PYTHON=/usr/bin/python3
 here=$root/tests/real/ssh_servers
 inventory=$work/hosts.ini
 server_pids=()
-next_port=$((21000 + RANDOM % 20000))
+next_port=$((20000 + RANDOM % 12000)) # below those of outgoing connections
 unset SSH_AUTH_SOCK
-export HOME=$work/home
+export HOME_DIR=$HOME HOME=$work/home VISITOR=$work/visitor
+VISITOR_HASH=$(openssl passwd -6 -salt platrun 'open sesame')
+export VISITOR_HASH
 
 stop_servers() {
     local pid
@@ -24,6 +26,8 @@ prepare() {
     mkdir -p "$HOME/.ssh" /run/sshd
     chmod 700 "$HOME" "$HOME/.ssh"
     chmod 755 "$work"
+    mkdir -p "$VISITOR"
+    chown 4242:4242 "$VISITOR"
     local kind
     for kind in ed25519 rsa ecdsa; do
         ssh-keygen -q -t "$kind" -N '' -f "$work/host_$kind"
@@ -39,6 +43,14 @@ listens() {
     grep -qiE "0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp
 }
 
+# take_port: sets `port` to one that nobody uses.
+take_port() {
+    port=$((next_port++))
+    while grep -qiE ":$(printf %04X "$port") " /proc/net/tcp /proc/net/tcp6; do
+        port=$((next_port++))
+    done
+}
+
 # add HOST PORT VARS...: a host of the inventory; what was known of it is forgotten.
 add() {
     local name=$1 at=$2
@@ -48,45 +60,57 @@ add() {
     sed -i "/^\[127.0.0.1\]:$at /d" "$HOME/.ssh/known_hosts" 2>/dev/null
 }
 
+# spawn NAME COMMAND...: a server with an /etc of its own, in which the user "visitor" has the
+# password "open sesame"; etc=SCRIPT changes more of it.  Its shells find no start-up files of the
+# real user.
+spawn() {
+    local name=$1
+    shift
+    mkdir -p "$work/etc.$name/upper" "$work/etc.$name/work"
+    # shellcheck disable=SC2016 # for the inner shell
+    unshare -m sh -ec '
+        [ ! -e "$HOME_DIR/.bashrc" ] || mount --bind /dev/null "$HOME_DIR/.bashrc"
+        mount -t overlay overlay -o "lowerdir=/etc,upperdir=$1/upper,workdir=$1/work" /etc
+        printf "visitor:x:4242:4242::%s:%s\n" "$VISITOR" "${VISITOR_SHELL:-/bin/sh}" >>/etc/passwd
+        printf "visitor:%s:19700:0:99999:7:::\n" "$VISITOR_HASH" >>/etc/shadow
+        eval "$2"
+        shift 2
+        exec "$@"' sh "$work/etc.$name" "${etc-}" "$@" >"$work/other.$name" 2>&1 &
+    server_pids+=($!)
+}
+
 # serve HOST LINES [VARS]: an sshd with LINES in its configuration.  `port` is its port.
-# profile=FILE is what takes the place of the login shell's start-up file (empty).
 serve() {
-    local name=$1 lines=$2 conf=$work/sshd.$1 home
-    port=$((next_port++))
+    local name=$1 lines=$2 conf=$work/sshd.$1
+    take_port
     {
-        printf '%s\n' "Port $port" "ListenAddress 127.0.0.1" "StrictModes no" "UsePAM no"
+        printf '%s\n' "$lines" "Port $port" "ListenAddress 127.0.0.1" "StrictModes no" "UsePAM no"
         printf '%s\n' "PermitRootLogin yes" "PidFile none" "PrintMotd no" "LogLevel VERBOSE"
         grep -q '^AuthorizedKeysFile' <<<"$lines" ||
             echo "AuthorizedKeysFile $work/authorized_keys"
         grep -q '^HostKey ' <<<"$lines" || echo "HostKey $work/host_ed25519"
         grep -q '^Subsystem ' <<<"$lines" || echo "Subsystem sftp internal-sftp"
-        printf '%s\n' "$lines"
     } >"$conf"
     : >"$conf.log"
-    home=$(getent passwd "$(id -un)" | cut -d: -f6)
-    # Mounts of its own: the start-up files of the real user, and the login shell, stay as they are.
-    # shellcheck disable=SC2016 # for the inner shell
-    unshare -m sh -c 'rc=$1 passwd=$2; shift 2
-        [ ! -e "$HOME_DIR/.bashrc" ] || mount --bind "$rc" "$HOME_DIR/.bashrc"
-        [ -z "$passwd" ] || mount --bind "$passwd" /etc/passwd
-        exec "$@"' sh "${profile:-/dev/null}" "${passwd-}" "$SSHD" -D -f "$conf" -E "$conf.log" \
-        >"$conf.out" 2>&1 &
-    server_pids+=($!)
+    spawn "$name" "$SSHD" -D -f "$conf" -E "$conf.log"
     if ! wait_until 10 listens "$port"; then
-        cat "$conf.log" "$conf.out" | sed 's/^/# /'
+        sed 's/^/# /' "$conf.log" "$work/other.$name"
         result "sshd for $name starts" "it does not listen"
         return 1
     fi
     add "$name" "$port" "${3-}"
 }
-HOME_DIR=$(getent passwd "$(id -un)" | cut -d: -f6)
-export HOME_DIR
+
+# told HOST [PATTERN]: what its sshd has written.
+told() {
+    grep -E "${2:-.}" "$work/sshd.$1.log"
+}
 
 # odd HOST MODE ARGUMENTS...: a server of odd.py.
 odd() {
     local name=$1
     shift
-    port=$((next_port++))
+    take_port
     "$PYTHON" "$here/odd.py" "$port" "$@" >"$work/odd.$name" 2>&1 &
     server_pids+=($!)
     wait_until 10 listens "$port" || result "odd.py $* starts" "$(cat "$work/odd.$name")"

@@ -4,6 +4,7 @@ odd.py PORT MODE [ARGUMENT...]: listens on 127.0.0.1 until it is killed.
 """
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -177,6 +178,12 @@ def refuse_first(client, port, count):
         full(client)
     else:
         relay(client, port, lambda data, _: [data])
+
+
+def inetd(client, *command):
+    """A server that wants its connection as standard input and output."""
+    fd = client.fileno()
+    subprocess.run(command, stdin=fd, stdout=fd, stderr=sys.stderr, check=False)
 
 
 def main():

@@ -10,7 +10,8 @@ says() {
 }
 
 # All of them wait at the same time.
-add nobody $((next_port++))
+take_port
+add nobody "$port"
 begin 20 nobody -- true
 while read -r name mode; do
     odd "$name" "$mode"
