@@ -54,6 +54,7 @@ local function prepare(play, case)
   end
   world:advance(world.now + 1)
   local text = text_of(world)
+  stage.bring(world, case, "at once") -- nobody does anything, and what goes wrong does
   world:advance(world.now + SETTLE)
   finish({ essence = require("plat.test.essence").of(world) }, 0, text)
 end
@@ -132,8 +133,8 @@ local function look(at, result)
   if at.play.keep then
     text, result.stubs = text_of(at.inner), at.stubs.memory
   end
+  at.inner:advance(at.inner.now + SETTLE)
   if at.play.action ~= "plan" then
-    at.inner:advance(at.inner.now + SETTLE)
     at:check_invariants("at the end")
   end
   if case.goal then

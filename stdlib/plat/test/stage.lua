@@ -44,6 +44,19 @@ function M.new(play, case)
   }, Stage)
 end
 
+--- Brings the faults of a case about.
+---@param world table
+---@param case plat.test.Case
+---@param which? "at once" without those that wait for a request
+function M.bring(world, case, which)
+  for _, text in ipairs(case.faults or {}) do
+    local one = sim.parse_fault(text)
+    if not (which and one.when) then
+      world:fault(one)
+    end
+  end
+end
+
 -- ---- the world ----
 
 local World = {}
@@ -56,7 +69,7 @@ end
 function World:request(authority, req)
   local stage, inner = rawget(self, "stage"), rawget(self, "inner")
   local about = { op = req.op or req.method, target = req.target, object = req.object or req.url }
-  about.http, about.change = true, req.change and true
+  about.http, about.change, about.model = true, req.change and true, sim.AUTHORITIES[authority]
   local effect = req.change ~= nil or req.housekeeping ~= nil
   return stage:ask(about, effect, function()
     local resp = stage.stubs:answer(authority, req)
@@ -111,8 +124,8 @@ function Stage:open(inventory)
   end
   require("prim.time").virtual(world.now, play.speed or 0)
   math.randomseed(play.seed, play.round or 0)
-  for _, text in ipairs(play.round and {} or self.case.faults or {}) do
-    world:fault(sim.parse_fault(text))
+  if not play.round then
+    M.bring(world, self.case, play.action == "plan" and "at once" or nil)
   end
   self.view = view.new(world)
   self.stubs = require("plat.test.stubs").open(self.case.http or {}, play.base.stubs)
@@ -145,11 +158,7 @@ function Stage:ask(about, effect, ask)
   end
   about.acted = true
   self:check_invariants(effect and self.history[#self.history] or nil)
-  local other = self.trouble:strike(self, "answered", counts, about, drawn)
-  if other and answer.stream then
-    answer.stream:close()
-  end
-  return other or answer
+  return self.trouble:strike(self, "answered", counts, about, drawn, answer) or answer
 end
 
 -- ---- invariants ----

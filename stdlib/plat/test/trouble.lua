@@ -1,32 +1,14 @@
---- What goes wrong in a play of `platrun test`: at chosen moments a process dies, a link is lost, a
---- server refuses, a step fails; or each request by chance, from a seed.
+--- What goes wrong in a play of `platrun test`: at chosen moments a process dies, a step fails, or
+--- one of the faults of plat.sim.faults happens to a request; or each request is hit by chance.
 
 local fault = require("plat.fault")
+local faults = require("plat.sim.faults")
+local list = require("plat.list")
 
 local M = {}
 
 local Trouble = { __name = "plat.test.Trouble" }
 Trouble.__index = Trouble
-
-local function status(code, reason, headers)
-  return function()
-    return {
-      status = code,
-      headers = headers or { ["content-type"] = "application/json" },
-      body = ('{"kind":"Status","apiVersion":"v1","status":"Failure","code":%d,'):format(code)
-        .. ('"reason":"%s","message":"made by the test: %s"}'):format(reason, reason),
-    }
-  end
-end
-
-local function lost(req, sent)
-  fault.raise("connect", { op = req.op, target = req.target, object = req.object }, {
-    msg = sent and "the connection was lost before the answer came (made by the test)"
-      or "connection refused (made by the test)",
-    sent = sent,
-    phase = sent and "answer" or "connect",
-  })
-end
 
 local function kill(stage)
   stage:kill()
@@ -52,32 +34,6 @@ local ACTS = {
       stage:kill({ keep = true }) -- what was written and not synced outlives the process
     end,
   },
-  ["drop-before"] = {
-    at = "asked",
-    strike = function(_, req)
-      lost(req, false)
-    end,
-  },
-  ["drop-unsent"] = { -- it left and was lost on its way: nobody knows
-    at = "asked",
-    strike = function(_, req)
-      lost(req, true)
-    end,
-  },
-  ["drop-after"] = {
-    at = "answered",
-    strike = function(_, req)
-      lost(req, true)
-    end,
-  },
-  ["503"] = { at = "asked", http = true, strike = status(503, "ServiceUnavailable") },
-  ["429"] = {
-    at = "asked",
-    http = true,
-    strike = status(429, "TooManyRequests", { ["retry-after"] = "1" }),
-  },
-  ["500"] = { at = "asked", http = true, strike = status(500, "InternalError") },
-  ["504"] = { at = "answered", http = true, strike = status(504, "Timeout") }, -- it has acted
   ["fail-change"] = { at = "settled" },
   ["fail-end"] = { at = "step_end" },
 }
@@ -91,8 +47,37 @@ for _, name in ipairs({ "fail-change", "fail-end" }) do
   end
 end
 
+--- Makes an act of a fault that happens to a request.
+local function act_of_fault(name)
+  local kind = faults.kind(name)
+  if not kind or not (kind.before or kind.after) then
+    return nil
+  end
+  local args = faults.parse(name).args
+  return {
+    at = kind.before and "asked" or "answered",
+    http = not name:find("^drop"), -- what no command on a host can answer
+    strike = function(_, about, answer)
+      local at = { req = about, model = about.model }
+      if kind.before then
+        return kind.before(at, args)
+      end
+      return kind.after(at, args, type(answer) == "table" and answer or {})
+    end,
+  }
+end
+
+local function act_named(name)
+  ACTS[name] = ACTS[name] or act_of_fault(name)
+  return ACTS[name]
+end
+
 --- What chance may bring: no process dies, and every request may be hit, reads too.
-M.BY_CHANCE = { "drop-before", "drop-unsent", "drop-after", "503", "429", "500", "504" }
+local function by_chance()
+  return list.where(faults.names(), function(name)
+    return name ~= "any" and faults.kind(name).chance
+  end)
+end
 
 ---@class plat.test.Moment one trouble
 ---@field act string "kill-acted", "drop-after", "503", ...
@@ -104,11 +89,14 @@ M.BY_CHANCE = { "drop-before", "drop-unsent", "drop-after", "503", "429", "500",
 ---@return plat.test.Moment
 function M.parse(text)
   local act, mark, n = text:match("^([%w-]+)([:@])(%d+)$")
-  if not ACTS[act] then
-    local names = require("plat.list").keys(ACTS)
+  if not act or not fault.try(act_named, act) then
+    local names = table.concat(list.keys(ACTS), ", ")
     fault.raise("usage", nil, {
       msg = ("--trouble: %q is not ACT:N or ACT@N"):format(text),
-      hint = "ACT is one of " .. table.concat(names, ", "),
+      hint = ("ACT is one of %s, or a fault of a request: %s"):format(
+        names,
+        table.concat(by_chance(), ", ")
+      ),
       where = "",
     })
   end
@@ -128,6 +116,7 @@ end
 ---@return table
 function M.new(moments, chance)
   local self = { moments = moments, chance = chance, struck = {} }
+  self.kinds = chance and by_chance()
   self.state = chance and (chance.seed * 48271 + 11) % 2147483647 or nil
   return setmetatable(self, Trouble)
 end
@@ -146,17 +135,17 @@ function Trouble:draw()
   end
   local hit, which = random(self) < self.chance.share, random(self)
   if hit and #self.struck < self.chance.limit then
-    return M.BY_CHANCE[1 + (which * #M.BY_CHANCE) // 1 | 0]
+    return self.kinds[1 + (which * #self.kinds) // 1 | 0]
   end
 end
 
 local function find(self, at, counts, drawn)
-  if drawn and ACTS[drawn].at == at then
+  if drawn and act_named(drawn).at == at then
     return { act = drawn, n = counts.request, request = true }
   end
   for _, moment in ipairs(self.moments) do
     local count = moment.request and counts.request or not moment.request and counts[at]
-    if ACTS[moment.act].at == at and count == moment.n then
+    if act_named(moment.act).at == at and count == moment.n then
       return moment
     end
   end
@@ -166,12 +155,13 @@ end
 ---@param stage plat.test.Stage
 ---@param at string see ACTS
 ---@param counts table<string, integer?> by moment, and `request`: how many there were
----@param about table `{ op, target, object?, http? }`
+---@param about table `{ op, target, object?, http?, model? }`
 ---@param drawn? string by `draw`
----@return table? answer
-function Trouble:strike(stage, at, counts, about, drawn)
+---@param answer? any the world's
+---@return any answer another one
+function Trouble:strike(stage, at, counts, about, drawn, answer)
   local moment = find(self, at, counts, drawn)
-  local act = moment and ACTS[moment.act]
+  local act = moment and act_named(moment.act)
   if not act or act.http and not about.http then
     return nil
   end
@@ -179,7 +169,7 @@ function Trouble:strike(stage, at, counts, about, drawn)
     text = M.text(moment),
     at = ("%s %s"):format(about.op or "?", about.object or ""),
   })
-  return act.strike(stage, about)
+  return act.strike(stage, about, answer)
 end
 
 return M
