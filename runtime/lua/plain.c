@@ -167,9 +167,38 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-const struct plat_plain_key *plat_plain_keys(lua_State *L, int idx, size_t n)
+/* Few keys stay on the stack, and are sorted as they come. */
+static void take_few(lua_State *L, int idx, size_t n, struct plat_plain_key *keys)
+{
+    size_t i = 0;
+    luaL_checkstack(L, (int)n + LUA_MINSTACK, "keys of a table");
+    lua_pushnil(L);
+    while (lua_next(L, idx)) {
+        struct plat_plain_key key;
+        size_t at = i;
+        lua_pop(L, 1);
+        if (i == n)
+            luaL_error(L, "a table grew while it was written");
+        lua_pushvalue(L, -1); /* the lower one stays */
+        key.idx = lua_gettop(L) - 1;
+        key.text = lua_tolstring(L, -1, &key.len);
+        for (; at > 0 && compare_keys(&keys[at - 1], &key) > 0; at--)
+            keys[at] = keys[at - 1];
+        keys[at] = key;
+        i++;
+    }
+    if (i < n)
+        luaL_error(L, "a table shrank while it was written");
+}
+
+const struct plat_plain_key *plat_plain_keys(lua_State *L, int idx, size_t n,
+                                             struct plat_plain_key few[PLAT_PLAIN_FEW])
 {
     idx = lua_absindex(L, idx);
+    if (n <= PLAT_PLAIN_FEW) {
+        take_few(L, idx, n, few);
+        return few;
+    }
     lua_createtable(L, (int)n, 0); /* holds the strings, whatever finalizers do to the table */
     int anchor = lua_gettop(L);
     struct plat_plain_key *keys = lua_newuserdatauv(L, n * sizeof(*keys) + 1, 0);
@@ -179,6 +208,7 @@ const struct plat_plain_key *plat_plain_keys(lua_State *L, int idx, size_t n)
         lua_pop(L, 1);
         if (i == n)
             luaL_error(L, "a table grew while it was written");
+        keys[i].idx = 0;
         keys[i].text = lua_tolstring(L, -1, &keys[i].len);
         lua_pushvalue(L, -1);
         lua_rawseti(L, anchor, (lua_Integer)++i);
@@ -187,4 +217,12 @@ const struct plat_plain_key *plat_plain_keys(lua_State *L, int idx, size_t n)
         luaL_error(L, "a table shrank while it was written");
     qsort(keys, n, sizeof(*keys), compare_keys);
     return keys;
+}
+
+void plat_plain_push_key(lua_State *L, const struct plat_plain_key *key)
+{
+    if (key->idx)
+        lua_pushvalue(L, key->idx);
+    else
+        lua_pushlstring(L, key->text, key->len);
 }

@@ -22,7 +22,10 @@ struct plat_plain_at {
 struct plat_plain_key {
     const char *text;
     size_t len;
+    int idx; /* in the stack; 0: it is not there */
 };
+
+#define PLAT_PLAIN_FEW 24 /* keys that need no memory but the stack's */
 
 enum plat_plain_shape { PLAT_PLAIN_ARRAY, PLAT_PLAIN_OBJECT };
 
@@ -42,9 +45,13 @@ enum plat_plain_shape plat_plain_enter(lua_State *L, int idx, const char *op,
                                        const struct plat_plain_at *up, struct plat_plain_at *at,
                                        size_t *ret_n);
 
-/* [-0, +2, m] The n text keys of the table at idx, sorted by bytes; valid while the two pushed
- * values, which hold them, stay on the stack. */
-const struct plat_plain_key *plat_plain_keys(lua_State *L, int idx, size_t n);
+/* [-0, +x, m] The n text keys of the table at idx, sorted by bytes; valid while the pushed values,
+ * which hold them, stay on the stack, and `few` where it is. */
+const struct plat_plain_key *plat_plain_keys(lua_State *L, int idx, size_t n,
+                                             struct plat_plain_key few[PLAT_PLAIN_FEW]);
+
+/* [-0, +1, m] */
+void plat_plain_push_key(lua_State *L, const struct plat_plain_key *key);
 
 /* Raises "OP: PATH: message", the path like .spec.containers[2].image. */
 int plat_plain_raise(lua_State *L, const char *op, const struct plat_plain_at *at, const char *fmt,

@@ -16,7 +16,9 @@
 
 #define BOX      "plat.json.writer"
 #define OP       "json.encode"
-#define MAX_SIZE (1 << 30) /* of the result */
+#define KEPT     "plat.json.writer.kept"
+#define MAX_SIZE (1 << 30)   /* of the result */
+#define KEEP     (64 * 1024) /* bytes of memory that a kept writer may hold */
 
 enum secrets_mode {
     SECRETS_WRITE,     /* the whole text is a secret then */
@@ -25,6 +27,7 @@ enum secrets_mode {
 };
 
 struct writer {
+    bool busy;
     struct plat_buf buf;
     int indent; /* spaces a level; 0: all on one line */
     bool lossy;
@@ -42,6 +45,39 @@ static int writer_gc(lua_State *L)
     plat_buf_done(&w->buf);
     plat_buf_done(&w->clean);
     return 0;
+}
+
+/* Pushes a writer.  The last one is kept for the next time; one that an error left is not. */
+static struct writer *push_writer(lua_State *L)
+{
+    struct writer *w;
+
+    if (lua_getfield(L, LUA_REGISTRYINDEX, KEPT) == LUA_TUSERDATA) {
+        w = lua_touserdata(L, -1);
+        if (!w->busy) {
+            w->busy = true;
+            plat_buf_clear(&w->buf);
+            return w;
+        }
+    }
+    lua_pop(L, 1);
+    w = lua_newuserdatauv(L, sizeof(*w), 0);
+    *w = (struct writer){ .busy = true };
+    plat_buf_init(&w->buf, MAX_SIZE);
+    plat_buf_init(&w->clean, MAX_SIZE);
+    luaL_setmetatable(L, BOX);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, KEPT);
+    return w;
+}
+
+static void put_writer(struct writer *w)
+{
+    if (w->buf.cap > KEEP || w->is_secret)
+        plat_buf_done(&w->buf);
+    if (w->clean.cap > KEEP)
+        plat_buf_done(&w->clean);
+    w->busy = false;
 }
 
 static void add(lua_State *L, struct writer *w, const char *s, size_t n)
@@ -169,7 +205,9 @@ static void write_array(lua_State *L, struct writer *w, int idx, struct plat_pla
 static void write_object(lua_State *L, struct writer *w, int idx, struct plat_plain_at *at,
                          size_t n)
 {
-    const struct plat_plain_key *keys = plat_plain_keys(L, idx, n);
+    struct plat_plain_key few[PLAT_PLAIN_FEW];
+    int top = lua_gettop(L);
+    const struct plat_plain_key *keys = plat_plain_keys(L, idx, n, few);
     add(L, w, "{", 1);
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
@@ -181,7 +219,7 @@ static void write_object(lua_State *L, struct writer *w, int idx, struct plat_pl
             plat_plain_raise(L, OP, at->up, "a key contains a zero byte");
         write_key(L, w, &keys[i], at);
         add(L, w, ": ", w->indent ? 2 : 1);
-        lua_pushlstring(L, keys[i].text, keys[i].len);
+        plat_plain_push_key(L, &keys[i]);
         lua_rawget(L, idx);
         write_value(L, w, lua_gettop(L), at);
         lua_pop(L, 1);
@@ -189,7 +227,7 @@ static void write_object(lua_State *L, struct writer *w, int idx, struct plat_pl
     if (n > 0)
         new_line(L, w, at->depth - 1);
     add(L, w, "}", 1);
-    lua_pop(L, 2);
+    lua_settop(L, top);
 }
 
 static void write_value(lua_State *L, struct writer *w, int idx, const struct plat_plain_at *up)
@@ -245,15 +283,12 @@ int plat_json_encode(lua_State *L)
     bool redact = plat_args_bool(L, 2, "redact", false);
     luaL_argcheck(L, indent >= 0 && indent <= 8, 2, "indent is not from 0 to 8");
 
-    struct writer *w = lua_newuserdatauv(L, sizeof(*w), 0);
-    plat_buf_init(&w->buf, MAX_SIZE);
+    struct writer *w = push_writer(L);
     w->indent = (int)indent;
     w->lossy = lossy;
     w->secrets = secrets;
     w->is_secret = false;
     w->redact = redact ? plat_secret_redactor(L) : NULL;
-    plat_buf_init(&w->clean, MAX_SIZE);
-    luaL_setmetatable(L, BOX);
     write_value(L, w, 1, NULL);
     if (w->is_secret) {
         memcpy(plat_secret_new(L, w->buf.len), plat_buf_bytes(&w->buf), w->buf.len);
@@ -261,7 +296,7 @@ int plat_json_encode(lua_State *L)
     } else {
         lua_pushlstring(L, plat_buf_bytes(&w->buf), w->buf.len);
     }
-    plat_buf_done(&w->buf);
+    put_writer(w);
     return 1;
 }
 

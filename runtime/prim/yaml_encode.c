@@ -201,7 +201,9 @@ static void write_array(lua_State *L, struct plat_buf *buf, int idx, int indent,
 static void write_object(lua_State *L, struct plat_buf *buf, int idx, int indent,
                          struct plat_plain_at *at, size_t n)
 {
-    const struct plat_plain_key *keys = plat_plain_keys(L, idx, n);
+    struct plat_plain_key few[PLAT_PLAIN_FEW];
+    int top = lua_gettop(L);
+    const struct plat_plain_key *keys = plat_plain_keys(L, idx, n, few);
     for (size_t i = 0; i < n; i++) {
         bool simple = keys[i].len <= SIMPLE_KEY;
         if (i > 0)
@@ -216,12 +218,12 @@ static void write_object(lua_State *L, struct plat_buf *buf, int idx, int indent
             add_indent(L, buf, indent);
         }
         add(L, buf, ": ", simple ? 1 : 2);
-        lua_pushlstring(L, keys[i].text, keys[i].len);
+        plat_plain_push_key(L, &keys[i]);
         lua_rawget(L, idx);
         write_node(L, buf, lua_gettop(L), simple ? PLACE_KEY : PLACE_LINE, indent + 2, at);
         lua_pop(L, 1);
     }
-    lua_pop(L, 2);
+    lua_settop(L, top);
 }
 
 static void write_node(lua_State *L, struct plat_buf *buf, int idx, enum place place, int indent,

@@ -25,7 +25,7 @@ local function next_outer(whole, key)
   if not key then
     return whole
   end
-  return key:match("^(.*)/[^/]*$")
+  return key:match("^(.*)/")
 end
 
 --- Iterates over a key and those around it, innermost first.

@@ -147,9 +147,14 @@ end
 ---@param key string of the step
 ---@param n integer
 function M.touch(of, key, n)
-  of.touched[key] = math.max(of.touched[key] or 0, n)
+  local touched, newest = of.touched, of.newest
+  if n > (touched[key] or 0) then
+    touched[key] = n
+  end
   for at in step_key.outwards(key) do
-    of.newest[at] = math.max(of.newest[at] or 0, n)
+    if n > (newest[at] or 0) then
+      newest[at] = n
+    end
   end
 end
 

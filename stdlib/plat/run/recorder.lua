@@ -16,6 +16,24 @@ local encode = json.encoder({ lossy = true, secrets = "reference" })
 
 local MAX_ANSWER = 16 * 1024 -- bytes; a longer one is read again when a resumed run needs it
 
+--- Whether a result surely fits: it is flat, and even if each byte were written as \\u00XX.
+local function is_short(kept)
+  local size = 0
+  for name, value in next, kept do
+    local kind = type(value)
+    if kind == "string" then
+      size = size + 6 * #value
+    elseif kind ~= "boolean" and math.type(value) ~= "integer" then
+      return false
+    end
+    if type(name) ~= "string" then
+      return false
+    end
+    size = size + 6 * #name + 32
+  end
+  return size <= MAX_ANSWER and not json.is_array(kept)
+end
+
 --- Returns what is kept of a result, for a body that is entered again.
 local function answer_of(change, result)
   if change.private then
@@ -33,6 +51,9 @@ local function answer_of(change, result)
     }
   else
     kept = result
+  end
+  if is_short(kept) then
+    return kept
   end
   local text = fault.try(encode, kept)
   return text and #text <= MAX_ANSWER and kept or nil
