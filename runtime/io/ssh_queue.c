@@ -60,7 +60,7 @@ static ssize_t on_recv(libssh2_socket_t fd, void *data, size_t len, int flags, v
         return -errno;
     }
     s->eof = n == 0;
-    s->dry = n > 0 && (size_t)n < len; /* what comes later wakes us again */
+    s->dry = n > 0 && !s->over && (size_t)n < len; /* what comes later to a socket wakes us */
     s->got = true;
     s->heard = true;
     if (s->tapping && !plat_buf_add(&s->tap, data, (size_t)n) && !ssh_said_banner(s)) {
