@@ -32,7 +32,7 @@ struct plat_runtime {
     struct plat_task *main; /* when it ends, the loop stops */
     int on_signal;          /* registry reference of a function(signal name), 0: none */
     int on_busy;            /* registry reference of a function(text), 0: none */
-    double busy_since;      /* CPU seconds, about when the current task was resumed; 0: no look yet */
+    double busy_since; /* CPU seconds when the current task was resumed, about; 0: no look yet */
     bool busy_said;
     char busy_where[200]; /* found by the count hook, told after the resume */
     char fatal[400];      /* an error that no task caught */
