@@ -1,5 +1,6 @@
 --- Hosts for tests of files: by SFTP, by commands over SSH, and this machine.
 local effect = require("plat.effect")
+local hash = require("prim.hash")
 local help = load(assert(require("prim.fs").read("tests/lua/ssh_help.lua")), "@ssh_help.lua")()
 local host = require("plat.host")
 local pool = require("plat.ssh.pool")
@@ -7,12 +8,16 @@ local task = require("plat.task")
 
 local M = { ssh = help }
 
-local number = 0
+-- sessions are kept by the name of the host, also from one file of tests to the next
+local prefix, number =
+  "h" .. hash.random(4):gsub(".", function(c)
+    return ("%02x"):format(c:byte())
+  end) .. "-", 0
 
 --- Returns a host whose session is one to this server.
 function M.on(server, vars)
   number = number + 1
-  local name = "h" .. number
+  local name = prefix .. number
   pool.get({}, name, function()
     return help.login(server)
   end)

@@ -144,7 +144,7 @@ end
 ---@param max? integer names after which it ends
 function Sftp:each(path, fn, max)
   local dir <close> = self:ask("opendir", path)
-  local seen, more = 0, nil
+  local seen = 0
   repeat
     local entries = self:call(dir, "ask", "readdir")
     for _, entry in ipairs(entries) do
@@ -152,8 +152,9 @@ function Sftp:each(path, fn, max)
         fn(entry)
       end
     end
-    seen, more = seen + #entries, #entries > 0
-  until not more or max and seen >= max
+    seen = seen + #entries
+    local ended = #entries == 0 or max and seen >= max
+  until ended
 end
 
 --- Returns the names in a directory, sorted.
