@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "io/httpd_impl.h"
+#include "io/listen.h"
 #include "io/loop.h"
 
 #include "base/banned.h"
@@ -210,8 +211,14 @@ static bool watch_daemon(struct plat_httpd *server)
 struct plat_httpd *plat_httpd_listen(struct plat_loop *loop, const struct plat_httpd_opts *opts,
                                      struct plat_err *err)
 {
+    struct plat_listen_opts where = {
+        .unix_socket = opts->unix_socket,
+        .host = opts->host,
+        .port = opts->port,
+        .op = "httpd.listen",
+    };
     struct plat_httpd *server;
-    int port, fd = plat_httpd_bind(opts, &port, err);
+    int port, fd = plat_listen(&where, &port, err);
 
     if (fd < 0)
         return NULL;

@@ -88,6 +88,3 @@ void plat_httpd_on_upgrade(void *cls, struct MHD_Connection *conn, void *ctx, co
                            size_t extra_len, MHD_socket fd,
                            struct MHD_UpgradeResponseHandle *handle);
 void plat_httpd_pipe_cut(struct plat_httpd_pipe *pipe); /* the server ends */
-
-/* httpd_listen.c: -1 when it failed */
-int plat_httpd_bind(const struct plat_httpd_opts *opts, int *ret_port, struct plat_err *err);

@@ -158,6 +158,7 @@ static void free_lib(struct plat_ssh *s)
         libssh2_session_free(s->lib);
     s->lib = NULL;
     s->spare = NULL;
+    ssh_exec_unforget(s);
 }
 
 void ssh_lose(struct plat_ssh *s, const struct plat_err *err)
@@ -171,6 +172,7 @@ void ssh_lose(struct plat_ssh *s, const struct plat_err *err)
     ssh_set_timer(s, 0);
     ssh_auth_end(s);
     ssh_exec_lost(s);
+    ssh_forward_lost(s);
     free_lib(s);
     ssh_way_end(s);
     uv_timer_stop(&s->tick);

@@ -126,6 +126,7 @@ static void next_address(struct plat_ssh *s)
 void ssh_handshake_begin(struct plat_ssh *s)
 {
     s->phase = SSH_HANDSHAKE;
+    s->lib_fd = ssh_way_fd(s);
     ssh_set_timer(s, s->handshake_timeout);
     ssh_drive(s);
 }
@@ -205,7 +206,7 @@ bool ssh_connect_start(struct plat_ssh *s, struct plat_err *err)
 
 void ssh_handshake(struct plat_ssh *s)
 {
-    int rc = libssh2_session_handshake(s->lib, ssh_way_fd(s));
+    int rc = libssh2_session_handshake(s->lib, s->lib_fd);
 
     if (rc == LIBSSH2_ERROR_EAGAIN && !ssh_said_old(s))
         return;

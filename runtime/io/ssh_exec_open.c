@@ -144,19 +144,6 @@ static bool refused(struct plat_ssh_exec *e)
     return true;
 }
 
-static LIBSSH2_CHANNEL *ask(struct plat_ssh_exec *e)
-{
-    static const char *const types[] = { "session", "session", "direct-tcpip",
-                                         "direct-streamlocal@openssh.com" };
-    const char *type = types[e->kind];
-    bool connects = ssh_exec_connects(e);
-
-    return libssh2_channel_open_ex(e->s->lib, type, (unsigned)strlen(type),
-                                   LIBSSH2_CHANNEL_WINDOW_DEFAULT, LIBSSH2_CHANNEL_PACKET_DEFAULT,
-                                   connects ? e->command : NULL,
-                                   connects ? (unsigned)e->command_len : 0);
-}
-
 static void running(struct plat_ssh_exec *e)
 {
     e->state = SSH_EXEC_RUNNING;
@@ -170,7 +157,7 @@ static void running(struct plat_ssh_exec *e)
 /*
  * The server answers when it has connected, which for a dead host is after minutes; libssh2 waits
  * for one answer at a time.  So who takes long goes to the end of the line, and is asked for anew
- * then.  Numbers of channels are not used again: an answer that comes late is nobody's.
+ * then.  Of the late answer see ssh_exec_ask.c.
  */
 static bool again_later(struct plat_ssh_exec *e)
 {
@@ -208,7 +195,7 @@ bool ssh_exec_open(struct plat_ssh_exec *e)
         if (ssh_exec_connects(e))
             ssh_tick_in(s, SSH_TICK_PATIENCE, PATIENCE);
     }
-    e->channel = ask(e);
+    e->channel = ssh_exec_ask(e);
     if (!e->channel) {
         rc = libssh2_session_last_errno(s->lib);
         if (rc == LIBSSH2_ERROR_EAGAIN)

@@ -70,6 +70,7 @@ struct plat_ssh {
     uv_idle_t idle;            /* tells the owners of channels what came */
     int handles;               /* not yet closed */
     int fd;
+    int lib_fd;  /* what the library is told: it only looks whether that may block */
     int events;  /* what the poll waits for; 0: stopped */
     bool polled; /* the poll was initialised */
     bool freed;  /* the owner has given it up */
@@ -111,6 +112,7 @@ struct plat_ssh {
     bool tried;   /* in this drive somebody tried to receive */
     bool eof;     /* the server ended the connection */
     bool flooded; /* it sends and sends, and no banner */
+    bool asking;  /* for a channel */
     bool abort;   /* what waits for an answer shall fail */
     int send_err; /* errno of what broke the connection */
 
@@ -133,7 +135,10 @@ struct plat_ssh {
     struct plat_ssh_exec *due;     /* whose owners are to be told something */
     struct plat_ssh_exec *opening; /* whose channel is being opened */
     LIBSSH2_CHANNEL *spare;        /* a closed one: what an idle session is read through */
-    int channels;                  /* open ones that count for sshd's MaxSessions */
+    void *asked;                   /* memory of the channel that is being opened, perhaps */
+    LIBSSH2_CHANNEL *forgotten;    /* of one that was not opened: see ssh_exec_ask.c */
+    struct plat_ssh_forward *forwards;
+    int channels; /* open ones that count for sshd's MaxSessions */
     int max_channels;
     int open_reason;   /* why the server has opened no channel */
     char open_why[80]; /* and its words for it */
@@ -209,6 +214,9 @@ int ssh_way_fd(const struct plat_ssh *s); /* the socket below all */
 bool ssh_way_explain(struct plat_ssh *s, const char *op, struct plat_err *err); /* false: cannot */
 void ssh_way_give_up(struct plat_ssh *s);
 
+/* ssh_forward.c */
+void ssh_forward_lost(struct plat_ssh *s);
+
 /* ssh_alive.c */
 void ssh_alive_start(struct plat_ssh *s);
 void ssh_alive_look(struct plat_ssh *s);
@@ -271,6 +279,12 @@ void ssh_status_on_free(struct plat_ssh *s, unsigned char *p); /* memory of the 
 void ssh_exec_end(struct plat_ssh_exec *e); /* the channel is closed, or there is none */
 void ssh_exec_cut(struct plat_ssh_exec *e); /* its answer is known: the rest is thrown away */
 void ssh_exec_lost(struct plat_ssh *s);
+
+/* ssh_exec_ask.c */
+LIBSSH2_CHANNEL *ssh_exec_ask(struct plat_ssh_exec *e); /* libssh2_channel_open_ex */
+void ssh_exec_on_alloc(struct plat_ssh *s, void *p, size_t n);
+bool ssh_exec_on_free(struct plat_ssh *s, void *p); /* true: it is kept */
+void ssh_exec_unforget(struct plat_ssh *s);
 
 /* ssh_exec_open.c: true when something changed that another channel may wait for */
 bool ssh_exec_open(struct plat_ssh_exec *e);

@@ -19,6 +19,7 @@ static void *on_alloc(size_t n, void **abstract)
 
     ssh_cert_on_alloc(&s->login, p, n);
     ssh_said_on_alloc(s, p, n);
+    ssh_exec_on_alloc(s, p, n);
     return p;
 }
 
@@ -33,7 +34,8 @@ static void on_free(void *p, void **abstract)
     ssh_cert_on_free(&s->login, p);
     ssh_said_on_free(s, p);
     ssh_status_on_free(s, p);
-    free(p);
+    if (!ssh_exec_on_free(s, p))
+        free(p);
 }
 
 static void *on_realloc(void *p, size_t n, void **abstract)

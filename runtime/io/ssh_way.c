@@ -266,7 +266,7 @@ void ssh_way_idle(struct plat_ssh *s)
 
 int ssh_way_fd(const struct plat_ssh *s)
 {
-    while (s->over)
+    while (s->over && s->over->s)
         s = s->over->s;
     return s->fd;
 }

@@ -346,13 +346,21 @@ static const luaL_Reg functions[] = {
 };
 
 static const luaL_Reg session_methods[] = {
-    { "host_key", l_host_key }, { "trust", l_trust },
-    { "lost", l_lost },         { "banner", l_banner },
-    { "notice", l_notice },     { "auth", l_auth },
-    { "exec", prim_ssh_exec },  { "open", prim_ssh_open },
-    { "tcp", prim_ssh_tcp },    { "unix", prim_ssh_unix },
-    { "close", l_close },       { "subsystem", prim_ssh_subsystem },
-    { "sftp", prim_ssh_sftp },  { NULL, NULL },
+    { "host_key", l_host_key },
+    { "trust", l_trust },
+    { "lost", l_lost },
+    { "banner", l_banner },
+    { "notice", l_notice },
+    { "auth", l_auth },
+    { "exec", prim_ssh_exec },
+    { "open", prim_ssh_open },
+    { "tcp", prim_ssh_tcp },
+    { "unix", prim_ssh_unix },
+    { "forward", prim_ssh_forward },
+    { "sftp", prim_ssh_sftp },
+    { "close", l_close },
+    { "subsystem", prim_ssh_subsystem },
+    { NULL, NULL },
 };
 
 static const luaL_Reg session_meta[] = {
@@ -367,6 +375,7 @@ int luaopen_prim_ssh(lua_State *L)
 {
     prim_ssh_stream_open(L);
     prim_ssh_sftp_open(L);
+    prim_ssh_forward_open(L);
     prim_ssh_key_open(L);
     luaL_newmetatable(L, SESSION_TYPE);
     luaL_setfuncs(L, session_meta, 0);

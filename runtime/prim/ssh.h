@@ -38,6 +38,10 @@ void prim_ssh_stream_open(lua_State *L);
 int prim_ssh_sftp(lua_State *L);
 void prim_ssh_sftp_open(lua_State *L);
 
+/* ---- ssh_forward.c ---- */
+int prim_ssh_forward(lua_State *L);
+void prim_ssh_forward_open(lua_State *L);
+
 /* ---- ssh_key.c ---- */
 int prim_ssh_key(lua_State *L);
 int prim_ssh_agent_keys(lua_State *L);

@@ -65,6 +65,15 @@ local SftpFile = {}
 ---@field atime? integer unix seconds
 ---@field mtime? integer
 
+---@class prim.ssh.ForwardOptions
+---@field unix? string path of a unix socket there
+---@field host? string of a host as the server knows it, with `port`
+---@field port? integer
+---@field listen? string path of the unix socket here; default: a free port of 127.0.0.1
+
+---@class prim.ssh.Forward a listener here, ended by `<close>` or with its session
+local Forward = {}
+
 ---@class prim.ssh.Key a private key, for any number of sessions
 local Key = {}
 
@@ -198,6 +207,24 @@ function Command:write(data) end
 
 --- Ends the input, after what is being written. Output goes on. Twice is fine.
 function Command:finish() end
+
+--- Listens here for connections, and carries each to a socket there, with both halves and
+--- back-pressure; 256 at once, more wait.
+---@param opts prim.ssh.ForwardOptions
+---@return prim.ssh.Forward? forward
+---@return table? err
+function Session:forward(opts) end
+
+--- Returns the port here.
+---@return integer? port nil: it is a unix socket
+function Forward:port() end
+
+--- Returns why the last connection failed that did; nil: none has.
+---@return table? err
+function Forward:problem() end
+
+--- Ends the listener and the connections through it. Twice is fine.
+function Forward:close() end
 
 --- Returns how it ended; nil before.
 ---@return { code: integer, signal: string? }? status

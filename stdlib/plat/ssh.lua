@@ -3,6 +3,7 @@
 
 local arrive = require("plat.ssh.arrive")
 local fault = require("plat.fault")
+local forward = require("plat.env").lazy("plat.ssh.forward")
 local hostkey = require("plat.ssh.hostkey")
 local login = require("plat.ssh.login")
 local pool = require("plat.ssh.pool")
@@ -116,6 +117,17 @@ function M.follow(host, command, opts, fn)
     failed(host, session, err or { kind = "bug", msg = "a command that has not ended" })
   end
   return { code = status.code, signal = status.signal, stdout = "", stderr = "" }
+end
+
+--- Makes a socket here that leads to one behind a host: a unix socket in a folder that only we may
+--- enter, or with `listen = "tcp"` a port of 127.0.0.1. Its end comes by `<close>`, or with the
+--- session. Raises what the host says to a first connection.
+---@async
+---@param host plat.ssh.HostLike
+---@param there { unix: string?, host: string?, port: integer?, listen: "unix"|"tcp"|nil }
+---@return plat.ssh.Forward forward `path` or `port`, `close()`, `problem()`
+function M.forward(host, there)
+  return forward.open(about(host), M.session(host), there)
 end
 
 return M

@@ -1,4 +1,5 @@
-/* The server's listening socket. */
+#include "io/listen.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -8,8 +9,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "io/httpd_impl.h"
 
 #include "base/banned.h"
 
@@ -86,7 +85,7 @@ static int real_port(int fd)
     return ntohs(addr.any.sa_family == AF_INET6 ? addr.in6.sin6_port : addr.in.sin_port);
 }
 
-int plat_httpd_bind(const struct plat_httpd_opts *opts, int *ret_port, struct plat_err *err)
+int plat_listen(const struct plat_listen_opts *opts, int *ret_port, struct plat_err *err)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
                               .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
@@ -99,20 +98,19 @@ int plat_httpd_bind(const struct plat_httpd_opts *opts, int *ret_port, struct pl
     if (opts->unix_socket) {
         fd = bind_unix(opts->unix_socket);
         if (fd < 0)
-            plat_err_errno(err, errno, "httpd.listen", "cannot listen on \"%s\"",
-                           opts->unix_socket);
+            plat_err_errno(err, errno, opts->op, "cannot listen on \"%s\"", opts->unix_socket);
         return fd;
     }
     snprintf(port, sizeof(port), "%d", opts->port);
     rc = getaddrinfo(host, port, &hints, &ai); /* literals only: asks no resolver */
     if (rc) {
-        plat_err_set(err, PLAT_ERR_USAGE, 0, "httpd.listen", "\"%s\" is not an address: %s", host,
+        plat_err_set(err, PLAT_ERR_USAGE, 0, opts->op, "\"%s\" is not an address: %s", host,
                      gai_strerror(rc));
         return -1;
     }
     fd = bind_address(ai);
     if (fd < 0)
-        plat_err_errno(err, errno, "httpd.listen", "cannot listen on %s port %d", host, opts->port);
+        plat_err_errno(err, errno, opts->op, "cannot listen on %s port %d", host, opts->port);
     else
         *ret_port = real_port(fd);
     freeaddrinfo(ai);
