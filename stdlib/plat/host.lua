@@ -5,6 +5,8 @@ local become = require("plat.host.become")
 local check = require("plat.check")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
+local flags = require("plat.ssh.given")
+local lines = require("plat.env").lazy("plat.host.lines")
 local list = require("plat.list")
 local command = require("plat.host.command")
 local quote = require("plat.host.quote")
@@ -43,6 +45,10 @@ local COMMON = {
   become = {
     type = "any",
     help = "as whom: true, a user, { user, method, password }; false: as who logs in",
+  },
+  on_line = {
+    type = "function",
+    help = 'fn(line, "stdout"|"stderr"), called as they come; then the output is empty',
   },
 }
 
@@ -90,7 +96,7 @@ end
 --- Returns whether the host is this machine.
 ---@return boolean
 function Host:is_local()
-  return self.vars.ansible_connection == "local"
+  return (self.vars.ansible_connection or flags.values().connection) == "local"
 end
 
 local function words_of(op, argv)
@@ -112,6 +118,31 @@ local function judge(self, op, text, out, opts)
     msg = said and how .. ": " .. said or how,
     detail = out,
   })
+end
+
+--- Performs a command, and hands its lines over if that is wanted.
+local function asking(opts, fn)
+  if not opts.on_line then
+    return fn(opts)
+  end
+  local how = list.copy(opts)
+  local take, finish = lines.splitter(opts.on_line)
+  how.on_chunk = take
+  local ok, out = xpcall(fn, fault.from_handler, how)
+  finish()
+  return ok and out or error(out, 0)
+end
+
+--- A simulated world's answer comes as a whole.
+local function told(opts, out)
+  if opts.on_line and type(out) == "table" and (out.stdout or "") .. (out.stderr or "") ~= "" then
+    local take, finish = lines.splitter(opts.on_line)
+    take("stdout", out.stdout or "")
+    take("stderr", out.stderr or "")
+    finish()
+    out = list.merge(out, { stdout = "", stderr = "" })
+  end
+  return out
 end
 
 --- Returns what is asked, as data: a simulated world answers it.
@@ -138,7 +169,9 @@ local function look(self, op, text, argv, opts)
     call = call_of(self, text, argv, opts),
     here = self:is_local(),
     perform = function()
-      return command.perform(self, text, opts)
+      return asking(list.merge(opts, { argv = argv }), function(how)
+        return command.perform(self, text, how)
+      end)
     end,
   })
 end
@@ -180,23 +213,24 @@ local function change(self, op, text, argv, opts)
     call = call_of(self, text, argv, opts),
     here = self:is_local(),
     perform = function(intended)
-      local how = list.copy(opts)
-      how.effect = intended.key
-      return command.perform(self, text, how)
+      return asking(list.merge(opts, { effect = intended.key, argv = argv }), function(how)
+        return command.perform(self, text, how)
+      end)
     end,
   })
-  return effect.planning() and out or judge(self, op, text, out, opts)
+  return effect.planning() and out or judge(self, op, text, told(opts, out), opts)
 end
 
 --- Runs a command that changes nothing, in plan mode too. Unwanted exit codes raise kind "exit".
 ---@async
 ---@param argv string[]
----@param opts? table stdin, timeout, max_output, ok, cwd, env, become
+---@param opts? table stdin, timeout, max_output, ok, cwd, env, become, on_line
 ---@return plat.proc.Output
 function Host:read(argv, opts)
   local text = words_of("host:read", argv)
   opts = READ(opts)
-  return judge(self, "host.read", text, look(self, "host.read", text, argv, opts), opts)
+  local out = told(opts, look(self, "host.read", text, argv, opts))
+  return judge(self, "host.read", text, out, opts)
 end
 
 --- Runs a command as a change: planned, recorded, inside a step. With `creates` or `unless` only

@@ -226,13 +226,17 @@ return {
     local dir = help.keys(t, "host_ed25519", "user_ed25519")
     local server <close> = help.server(t, dir)
     local session <close> = help.login(server)
+    local mark = new_mark()
     for _ = 1, 20 do
-      t.equal(session:exec(supervise.direct("exit 7"), { leash = true }).code, 7)
+      local text = supervise.direct("exit 7 # " .. mark)
+      t.equal(session:exec(text, { leash = true }).code, 7)
     end
-    local marker = "kill -0 $$ && { kill -s TERM 0"
-    for _ = 1, 100 do
-      local out = session:exec("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'")
-      local _, n = out.stdout:gsub(marker:gsub("%p", "%%%0"), "")
+    for _ = 1, 200 do
+      local n = 0
+      for _, name in ipairs(fs.list("/proc")) do
+        local line = name:find("^%d+$") and fs.read("/proc/" .. name .. "/cmdline")
+        n = n + (line and line:find(mark, 1, true) and 1 or 0)
+      end
       if n == 0 then
         return
       end

@@ -1,5 +1,7 @@
 --- platrun exec: one command on many hosts, equal answers together.
 
+local answers = require("plat.exec.answers")
+local chosen_by = require("plat.run.chosen")
 local cli = require("plat.cli")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
@@ -12,9 +14,16 @@ local task = require("plat.task")
 local USAGE = "platrun exec PATTERN [flags] -- CMD..."
 local FLAGS = {
   { "--inventory", "-i", type = "string", many = true, value = "PATH", help = "inventory" },
+  {
+    "--limit",
+    "-l",
+    type = "string",
+    value = "PATTERN",
+    help = "of the hosts only these; @FILE: one pattern a line",
+  },
   { "--forks", "-f", type = "integer", min = 1, value = "N", help = "how many at once (64)" },
   { "--timeout", "-T", type = "duration", help = "longest time for one host (60s)" },
-  { "--stream", help = "tell each answer as it comes, host by host" },
+  { "--stream", help = "print each line as it comes, behind its host" },
   { "--shell", help = "CMD is a text for the login shell, not a list of words" },
   {
     "--output",
@@ -46,14 +55,23 @@ local function usage(msg, hint)
 end
 
 local function load_inventory(opts)
-  local conf = require("plat.conf").load({ path = opts.config })
-  local paths = opts.inventory or conf.inventory
-  if not paths then
+  local inventory = chosen_by.inventory(opts)
+  if not inventory then
     usage("no inventory is chosen", "say -i PATH, or write `inventory:` into platrun.conf")
   end
-  local chosen = opts.inventory and "-i" or conf.path
-  local inventory = require("plat.inventory").load(paths, { chosen_by = chosen })
   return inventory
+end
+
+--- Prints a line of a host as it comes.
+local function printer(name, opts)
+  if opts.output == "jsonl" then
+    return function(line, which)
+      out.line(json.encode({ host = name, stream = which, line = line }, { lossy = true }))
+    end
+  end
+  return function(line)
+    out.line(name .. " | " .. line)
+  end
 end
 
 --- Runs the command on one host and returns what came of it.
@@ -61,88 +79,46 @@ local function ask(host, command, opts)
   local step = { key = "exec " .. host.name, counts = {}, changes = 0 }
   local result, err = fault.try(task.with_context, step, function()
     local given = { timeout = opts.timeout or 60, ok = ANY_CODE }
+    given.on_line = opts.stream and printer(host.name, opts) or nil
     return opts.shell and host:sh(command[1], given) or host:run(command, given)
   end)
   return { host = host.name, output = result, err = err }
 end
 
-local function status_of(answer)
-  if answer.err then
-    return require("plat.run.exit").is_unreachable(answer.err) and 4 or 2
-  end
-  return answer.output.code == 0 and 0 or 2
-end
-
-local WORD = { [0] = "ok", [2] = "failed", [4] = "unreachable" }
-
-local function text_of(answer)
-  if answer.err then
-    return fault.text(answer.err, out.verbosity())
-  end
-  local o = answer.output
-  local text = (o.stdout .. o.stderr):gsub("\n+$", "")
-  if o.signal or o.code ~= 0 then
-    text = text .. (text ~= "" and "\n" or "") .. (o.signal or "exit " .. o.code)
-  end
-  return text
-end
-
-local function tell_json(answer)
-  local o = answer.output or {}
-  out.line(json.encode({
-    host = answer.host,
-    status = WORD[status_of(answer)],
-    code = o.code,
-    signal = o.signal,
-    stdout = o.stdout,
-    stderr = o.stderr,
-    error = answer.err and { kind = answer.err.kind, msg = answer.err.msg } or nil,
-  }, { lossy = true }))
-end
-
---- Tells one answer, of one host or of several that gave the same.
-local function tell(names, answer)
-  local status = status_of(answer)
-  if status == 0 and out.verbosity() < 0 then
-    return
-  end
-  local color = status == 0 and "ok" or "failed"
-  local count = #names > 1 and (" (%d hosts)"):format(#names) or ""
-  out.line(out.paint(color, WORD[status]) .. " " .. table.concat(names, ", ") .. count)
-  local text = text_of(answer)
-  for line in (text ~= "" and text .. "\n" or ""):gmatch("(.-)\n") do
-    out.line("  " .. line)
-  end
-end
-
---- Errors name their host, and two hosts that fail alike belong together all the same.
-local function group_key(answer)
-  local text = text_of(answer):gsub("host " .. answer.host:gsub("%p", "%%%0"), "host")
-  return status_of(answer) .. " " .. text
-end
-
-local function tell_grouped(answers)
-  local groups, by_key = {}, {}
-  for _, answer in ipairs(answers) do
-    local key = group_key(answer)
-    if not by_key[key] then
-      by_key[key] = { names = {}, answer = answer }
-      groups[#groups + 1] = by_key[key]
+--- Runs it everywhere; `state` knows at any time how far that is.
+local function ask_all(chosen, command, opts, state)
+  task.each(chosen, { limit = opts.forks or 64 }, function(entry)
+    state.begun[entry.name] = true
+    local answer = ask(hosts.new(entry), command, opts)
+    table.insert(state.answers, answer)
+    state.ended[entry.name] = true
+    if opts.output == "jsonl" then
+      answers.tell_json(answer)
+    elseif opts.stream then
+      answers.tell_end(answer)
     end
-    table.insert(by_key[key].names, answer.host)
-  end
-  for _, group in ipairs(groups) do
-    tell(group.names, group.answer)
-  end
+  end)
 end
 
---- The worst word wins: failed before unreachable before ok.
-local function worst(answers)
-  local seen = {}
-  for _, answer in ipairs(answers) do
-    seen[status_of(answer)] = true
+--- Returns the names of hosts in the inventory's order.
+local function names_of(chosen, want)
+  local names = {}
+  for _, entry in ipairs(chosen) do
+    if want(entry.name) then
+      names[#names + 1] = entry.name
+    end
   end
-  return seen[2] and 2 or seen[4] and 4 or 0
+  return names
+end
+
+local function sort_answers(chosen, found)
+  local place = {}
+  for i, entry in ipairs(chosen) do
+    place[entry.name] = i
+  end
+  table.sort(found, function(a, b)
+    return place[a.host] < place[b.host]
+  end)
 end
 
 --- Opens the world of the sandbox's inventory; a real one has none.
@@ -159,19 +135,28 @@ end
 
 local function perform(inventory, pattern, command, opts)
   local chosen = inventory:hosts(pattern)
-  local answers = task.each(chosen, { limit = opts.forks or 64 }, function(entry)
-    local answer = ask(hosts.new(entry), command, opts)
-    if opts.output == "jsonl" then
-      tell_json(answer)
-    elseif opts.stream then
-      tell({ answer.host }, answer)
-    end
-    return answer
-  end)
+  local state = { begun = {}, ended = {}, answers = {} }
+  local ok, err = xpcall(ask_all, fault.from_handler, chosen, command, opts, state)
+  sort_answers(chosen, state.answers)
   if opts.output ~= "jsonl" and not opts.stream then
-    tell_grouped(answers)
+    answers.tell_grouped(state.answers)
   end
-  return worst(answers)
+  if not ok then
+    answers.tell_names(
+      "cancelled",
+      names_of(chosen, function(name)
+        return state.begun[name] and not state.ended[name]
+      end)
+    )
+    answers.tell_names(
+      "not begun",
+      names_of(chosen, function(name)
+        return not state.begun[name]
+      end)
+    )
+    error(err, 0)
+  end
+  return answers.worst(state.answers)
 end
 
 local function run(pattern, command, opts)

@@ -4,9 +4,9 @@
 --- (`sudo -n`), then, if one is asked for, with it. A wrong one is not tried a second time, because
 --- that may lock an account. The password goes by the input, before that of the command.
 
-local defaults = require("plat.host.defaults")
 local explain = require("plat.host.become.explain")
 local fault = require("plat.fault")
+local flags = require("plat.ssh.given")
 local hash = require("prim.hash")
 local once = require("plat.task.once")
 local secret = require("plat.env").lazy("plat.secret")
@@ -52,7 +52,7 @@ local function is_wanted(vars, given)
   end
   local said = vars.ansible_become
   if said == nil then
-    return defaults.become or false
+    return flags.values().become or false
   end
   return YES[type(said) == "string" and said:lower() or said] or false
 end
@@ -68,7 +68,7 @@ local function password_of(vars, method)
       return vars["ansible_" .. method .. ending]
     end
   end
-  return defaults.become_password
+  return flags.values().become_password
 end
 
 --- Returns as whom commands of a host are run; nil: as who logs in.
@@ -81,11 +81,11 @@ function M.of(host, given)
     return nil
   end
   local said = given_table(given)
-  local method = said.method or vars.ansible_become_method or defaults.become_method or "sudo"
+  local method = said.method or vars.ansible_become_method or flags.values().become_method or "sudo"
   if not METHODS[method] then
     refuse(("become_method %q: sudo, su and doas are known"):format(tostring(method)))
   end
-  local user = said.user or vars.ansible_become_user or defaults.become_user or "root"
+  local user = said.user or vars.ansible_become_user or flags.values().become_user or "root"
   if type(user) ~= "string" or not user:find("^[%w_][%w_.@+-]*$") then
     refuse(("become_user %q is no name of a user"):format(tostring(user)))
   end

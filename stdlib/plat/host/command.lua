@@ -184,6 +184,7 @@ end
 ---@field cwd? string
 ---@field env? table<string, string|false>
 ---@field become? boolean|string|table
+---@field argv? string[] the words that the text is made of, if it is a program's call
 ---@field effect? string the key of the change that it is
 ---@field on_chunk? fun(which: "stdout"|"stderr", chunk: string) as it comes; none is returned
 

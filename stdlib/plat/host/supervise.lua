@@ -43,9 +43,21 @@ function M.is_posix(shell)
   return POSIX[shell] == true
 end
 
+--- What a shell can do and no program: without a process of its own.
+local BUILTIN = {}
+for word in
+  (
+    ". : alias bg break cd command continue eval exec exit export fg getopts hash jobs local read"
+    .. " readonly return set shift source times trap type ulimit umask unalias unset wait"
+  ):gmatch("%S+")
+do
+  BUILTIN[word] = true
+end
+
 --- Returns a text that runs another one in a folder, with variables.
 ---@param text string
----@param opts { cwd: string?, env: table<string, string|false>?, effect: string? }
+---@param opts { cwd: string?, env: table<string, string|false>?, effect: string?, argv: string[]? }
+---  argv: the text is this program's words alone: it takes the shell's place
 ---@return string
 function M.compose(text, opts)
   local words = {}
@@ -59,6 +71,9 @@ function M.compose(text, opts)
   end
   if opts.cwd then
     words[#words + 1] = ("cd -- %s || exit; "):format(M.quote(opts.cwd))
+  end
+  if opts.argv and not BUILTIN[opts.argv[1]] and not opts.argv[1]:find("=", 1, true) then
+    words[#words + 1] = "exec "
   end
   return table.concat(words) .. text
 end

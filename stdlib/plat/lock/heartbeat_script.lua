@@ -75,7 +75,7 @@ function M.perform(where, argv, opts)
     target = "host " .. where.name,
     op = "run:lock",
     object = "sh",
-    here = where.vars.ansible_connection == "local",
+    here = where:is_local(),
     call = {
       verb = "command",
       text = text,

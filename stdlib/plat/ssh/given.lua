@@ -3,6 +3,7 @@
 
 local fault = require("plat.fault")
 local prim = require("prim.tty")
+local stat = require("prim.fs").stat
 
 local M = {}
 
@@ -25,9 +26,66 @@ M.FLAGS = {
     help = "options of ssh: '-o ProxyJump=bastion'",
   },
   { "--ssh-extra-args", type = "string", value = "ARGS", help = "more of them" },
+  {
+    "--connection-password-file",
+    type = "string",
+    value = "FILE",
+    help = "the password to log in by; a program is run for it",
+  },
+  { "--conn-pass-file", type = "string", alias = "--connection-password-file", help = "" },
+  {
+    "--connection",
+    "-c",
+    type = "enum",
+    enum = { "ssh", "local", "smart" },
+    value = "HOW",
+    help = "ssh, or local: on this machine; where ansible_connection does not say",
+  },
+  { "--become", "-b", help = "run commands as another user" },
+  { "--become-user", type = "string", value = "NAME", help = "as whom; root" },
+  {
+    "--become-method",
+    type = "enum",
+    enum = { "sudo", "su", "doas" },
+    value = "METHOD",
+    help = "sudo, su or doas",
+  },
+  { "--ask-become-pass", "-K", help = "ask for the password of sudo, su or doas" },
+  {
+    "--become-password-file",
+    type = "string",
+    value = "FILE",
+    help = "that password; a program is run for it",
+  },
+  { "--become-pass-file", type = "string", alias = "--become-password-file", help = "" },
 }
 
 local given = {}
+
+--- Returns the password that a file holds, or that a program prints.
+local function from_file(path)
+  if not path then
+    return nil
+  end
+  local found = stat(path)
+  local is_program = found and found.type == "file" and found.mode & tonumber("111", 8) ~= 0
+  local whole = path:find("/", 1, true) and path or "./" .. path
+  local ref = "file:" .. whole
+  if is_program then
+    ref = "command:" .. require("plat.json").encode({ whole })
+  end
+  return require("plat.secret.resolve").read(ref, {}, { short = true })
+end
+
+local function password(opts, ask, file, prompt)
+  if opts[ask] and opts[file] then
+    fault.raise("usage", nil, {
+      msg = ("--%s and --%s: one of them"):format(ask, file):gsub("_", "-"),
+      where = "",
+    })
+  end
+  return opts[ask] and M.ask(prompt) or from_file(opts[file])
+end
 
 --- Takes the values of the flags, for this process.
 ---@async
@@ -39,12 +97,23 @@ function M.take(opts)
     passphrase = opts.key_passphrase,
     common_args = opts.ssh_common_args,
     extra_args = opts.ssh_extra_args,
-    password = opts.ask_pass and M.ask("SSH password: ") or nil,
+    password = password(opts, "ask_pass", "connection_password_file", "SSH password: "),
+    connection = opts.connection,
+    become = opts.become,
+    become_user = opts.become_user,
+    become_method = opts.become_method,
+    become_password = password(
+      opts,
+      "ask_become_pass",
+      "become_password_file",
+      "BECOME password: "
+    ),
   }
 end
 
 --- Returns what was given.
----@return table user, key, passphrase, common_args, extra_args, password
+---@return table user, key, passphrase, common_args, extra_args, password, connection, become,
+---  become_user, become_method, become_password
 function M.values()
   return given
 end
