@@ -121,18 +121,6 @@ local function sort_answers(chosen, found)
   end)
 end
 
---- Opens the world of the sandbox's inventory; a real one has none.
-local function open_world(inventory)
-  if not inventory.is_sandbox then
-    return nil
-  end
-  out.err("sandbox: nothing real is touched")
-  return require("plat.sim.world").open({
-    lazy = true,
-    hosts = require("plat.sim.host.place").of_inventory(inventory),
-  })
-end
-
 local function perform(inventory, pattern, command, opts)
   local chosen = inventory:hosts(pattern)
   local state = { begun = {}, ended = {}, answers = {} }
@@ -162,7 +150,7 @@ end
 local function run(pattern, command, opts)
   local inventory = load_inventory(opts)
   flags.take(opts)
-  local world = open_world(inventory)
+  local world = require("plat.run.sandbox").open(inventory)
   effect.open({ mode = "run", world = world, grace = 0 })
   local ok, result = xpcall(perform, fault.from_handler, inventory, pattern, command, opts)
   if world then

@@ -42,6 +42,10 @@ function M.make(world, log, dump)
   if dump then
     models.kubernetes = k8s.restore(dump.kubernetes)
     models.dremio = dremio.restore(dump.dremio, dremio_options(world))
+  elseif world.fixture then
+    models.kubernetes = k8s.new({ now = world.now, seed = world.seed })
+    require("plat.sim.fixture").fill(models.kubernetes, world.fixture.objects)
+    models.dremio = dremio.new(dremio_options(world))
   else
     models.kubernetes = k8s.seed({ now = world.now, seed = world.seed })
     models.dremio = dremio.new(dremio_options(world))

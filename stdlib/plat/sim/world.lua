@@ -286,6 +286,7 @@ function M.open(opts)
     ephemeral = opts.ephemeral,
     hosts = opts.hosts,
     rules = opts.rules,
+    fixture = opts.fixture,
   }, World)
   state.make_dir(self.dir)
   hold(self)
@@ -343,11 +344,17 @@ end
 
 --- Makes a world that nothing keeps, for tests: a new one, or what `dump` returned. Its clock is
 --- the caller's business.
----@param opts { time: number?, seed: integer?, dump: table?, hosts: table?, rules: table[]? }
----  hosts, rules: of simulated hosts, see plat.sim.host
+---@param opts { time: number?, seed: integer?, dump: table?, hosts: table?, rules: table[]?,
+---  fixture: table? } hosts, rules: of simulated hosts, see plat.sim.host; fixture: what the cluster
+---  begins with, of plat.sim.fixture
 ---@return table world
 function M.memory(opts)
-  local self = setmetatable({ ephemeral = true, hosts = opts.hosts, rules = opts.rules }, World)
+  local self = setmetatable({
+    ephemeral = true,
+    hosts = opts.hosts,
+    rules = opts.rules,
+    fixture = opts.fixture,
+  }, World)
   local dump = opts.dump
   self.seed = dump and dump.seed or opts.seed or 1
   self.now = dump and dump.now or opts.time
