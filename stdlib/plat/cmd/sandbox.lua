@@ -10,6 +10,7 @@ local task = require("plat.task")
 local FLAGS = {
   { "--host", type = "string", default = "127.0.0.1", value = "ADDRESS", help = "listen here" },
   { "--port", type = "integer", min = 0, max = 65534, help = "Kubernetes here, Dremio one above" },
+  { "--load", type = "string", value = "FILE", help = "reset to what platrun sim record wrote" },
   { "--seed", type = "integer", value = "N", help = "seed of a new sandbox" },
   { "--sandbox-time", type = "string", value = "TIME", help = "RFC 3339" },
   { "--sandbox-speed", type = "number", min = 0.001, value = "N", help = "default 1: real time" },
@@ -30,6 +31,7 @@ local function open(opts, ephemeral, speed)
   return require("plat.sim.world").open({
     ephemeral = ephemeral,
     seed = opts.seed,
+    fixture = opts.load and require("plat.sim.fixture").read(opts.load),
     speed = speed,
     time = opts.sandbox_time and cli.time("--sandbox-time", opts.sandbox_time),
   })
@@ -41,6 +43,9 @@ function ACTIONS.reset(opts)
   local world = require("plat.sim.world")
   world.reset()
   local fresh = open(opts, false)
+  for name in pairs(fresh.fixture and fresh.fixture.hosts or {}) do
+    fresh:host(name) -- so that the next process knows it without the fixture
+  end
   fresh:close()
   out.line("a new sandbox in " .. world.dir())
   return 0

@@ -14,7 +14,8 @@ local M = {}
 M.SCHEMA = 1
 
 --- Returns the text of a fixture.
----@param doc { recorded: string, source: table, left_out: string[], objects: table[], hosts: table }
+---@param doc { recorded: string, source: table, left_out: string[], objects: table[],
+---  hosts: table }
 ---@return string
 function M.text(doc)
   local lines = {}

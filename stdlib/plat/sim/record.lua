@@ -1,5 +1,5 @@
---- Captures what a live cluster and live hosts are, without their secrets, for plat.sim.fixture. All
---- of it is read.
+--- Captures what a live cluster and live hosts are, without their secrets, for plat.sim.fixture.
+--- All of it is read.
 
 local fault = require("plat.fault")
 local kinds = require("plat.sim.k8s.kinds")
@@ -186,7 +186,7 @@ end
 
 local OTHERS = 36 -- 0044: somebody else may read it, so it is no secret
 
---- Returns a file as a spec says it; one that only its owner may read keeps its size and no content.
+--- Returns a file as a spec says it; one that only its owner may read keeps its size alone.
 local function file(host, path)
   local st = host:stat(path, { follow = false })
   if not st then

@@ -345,8 +345,8 @@ end
 --- Makes a world that nothing keeps, for tests: a new one, or what `dump` returned. Its clock is
 --- the caller's business.
 ---@param opts { time: number?, seed: integer?, dump: table?, hosts: table?, rules: table[]?,
----  fixture: table? } hosts, rules: of simulated hosts, see plat.sim.host; fixture: what the cluster
----  begins with, of plat.sim.fixture
+---  fixture: table? } hosts, rules: of simulated hosts, see plat.sim.host; fixture: what the
+---  cluster begins with, of plat.sim.fixture
 ---@return table world
 function M.memory(opts)
   local self = setmetatable({

@@ -47,9 +47,10 @@ local function prepare(play, case)
     seed = play.seed,
     hosts = case.hosts,
     rules = case.rules,
+    fixture = case.fixture,
   })
   require("prim.time").virtual(world.now, 0)
-  if case.world then
+  if type(case.world) == "function" then
     case.world(require("plat.test.view").new(world))
   end
   world:advance(world.now + 1)

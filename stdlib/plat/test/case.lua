@@ -23,7 +23,9 @@ M.MODES = { "crash", "faults", "twice", "plan", "undo" }
 ---@field http? table services by authority, see plat.test.stubs
 ---@field hosts? table<string, table> simulated hosts by name, see plat.sim.host.machine
 ---@field rules? table[] what commands answer on them, see plat.sim.host.rules
----@field world? fun(world: plat.test.View) prepares the world
+---@field world? (fun(world: plat.test.View))|{ load: string } prepares the world, or names the
+---  fixture that it begins with
+---@field fixture? table what that holds
 ---@field invariant? table<string, fun(world: plat.test.View): boolean, string?>
 ---@field goal? fun(world: plat.test.View): boolean, string?
 ---@field exit? integer 0
@@ -41,7 +43,7 @@ local FIELDS = {
   http = "table",
   hosts = "table",
   rules = "table",
-  world = "function",
+  world = { "function", "table" },
   invariant = "table",
   goal = "function",
   exit = "number",
@@ -101,6 +103,12 @@ function M.check(file, title, given)
     bad(where, "it checks nothing but the exit status", "what must be true? goal, says, changes")
   end
   local case = list.copy(given)
+  if type(given.world) == "table" then
+    if type(given.world.load) ~= "string" then
+      bad(where, 'field "world" is a function or { load = "FILE" }')
+    end
+    case.fixture = require("plat.sim.fixture").read(given.world.load)
+  end
   case.file, case.title = file, title
   case.exit = given.exit or 0
   case.says = type(given.says) == "string" and { given.says } or given.says or {}

@@ -97,11 +97,8 @@ function World.close() end -- the stage looks at it after the run
 
 --- Returns what is said of a host: by the case, else by the simulated inventory.
 local function hosts_of(case, inventory)
-  local own = case.hosts or {}
-  local others = inventory and inventory.is_sandbox and place.of_inventory(inventory)
-  return function(name)
-    return own[name] or others and others(name)
-  end
+  local simulated = inventory and inventory.is_sandbox and place.of_inventory(inventory)
+  return place.specs(case.hosts, simulated, case.fixture and case.fixture.hosts)
 end
 
 --- Opens the world of the play. For plat.run.session.

@@ -23,6 +23,22 @@ function M.new(opts, kept)
   return setmetatable({ opts = opts, kept = kept }, Place)
 end
 
+--- Returns what is said of hosts by the first that says something.
+---@param ... table|fun(name: string): table? by name
+---@return fun(name: string): table?
+function M.specs(...)
+  local all = table.pack(...)
+  return function(name)
+    for i = 1, all.n do
+      local said = all[i]
+      local spec = type(said) == "function" and said(name) or type(said) == "table" and said[name]
+      if spec then
+        return spec
+      end
+    end
+  end
+end
+
 --- Makes the place of hosts in a world.
 ---@param world table `{ now, hosts, rules, file }`
 ---@param log fun(world: table, entry: table)
@@ -30,7 +46,7 @@ end
 ---@return plat.sim.Place
 function M.of_world(world, log, kept)
   return M.new({
-    hosts = world.hosts,
+    hosts = M.specs(world.hosts, world.fixture and world.fixture.hosts),
     rules = world.rules,
     now = function()
       return world.now
