@@ -113,6 +113,42 @@ caught "a journal that differs from run to run" chancy '^# the same seed gave an
 playbook once -e 's/"raise the limit"/"raise the limit from " .. require("plat.time").now()/'
 caught "steps whose titles differ from run to run" once '^# crash kill-settled:1: ' --crash
 
+spawn='require("prim.task").spawn(function() require("plat.task").sleep(9999) end)'
+playbook leaky -e 's|  run:prove|  require("plat.leak").now()\n&|'
+mkdir -p "$work/std/plat" && cp -r stdlib/plat/. "$work/std/plat" # a task that nobody waits for
+printf 'return { now = function() %s end }\n' "$spawn" >"$work/std/plat/leak.lua"
+PLATRUN_STDLIB=$work/std caught "a task that is left behind" leaky '^# left behind: 1 tasks'
+
+# What one lost answer sets off: the test finds it by chance, and says which one it was.
+playbook rash -e 's|  run:prove|  local dremio = require("plat.dremio")\
+  local conf = run:cluster().dremio\
+  local up = try(function() return dremio.connect(conf):status() end)\
+  if not up then run:step("panic", function() set(run, "30") end) end\
+&|'
+run test "$work/rash_test.lua"
+expect "what only a fault sets off is not seen without one" 0 '^1 passed'
+caught "random faults find it" rash '^# chance seed [0-9]+: invariant "never above 20"' --seeds 60
+check "and it is made as short as can be" \
+    grep -qE '^# again: .* --trouble [a-z0-9-]+@[0-9]+$' "$work/out"
+again=$(grep -m 1 '^# again: platrun ' "$work/out" | sed 's/^# again: platrun //')
+eval "run $again"
+expect "the command repeats it" 1 '^# chance .*: invariant "never above 20"'
+expect "with the shortest history" 1 '^#   2\. k8s.patch configmap data-platform/limits$'
+
+playbook kept -e 's/"raise the limit", function/"raise the limit", { keep = true }, function/'
+run test --undo "$work/kept_test.lua"
+expect "a step that keeps its effect is excused, once it has ended" 0 '^# undo: 2 points$'
+playbook gate -e 's/"raise the limit", function/"raise the limit", { no_return = true }, function/' \
+    -e '/step:undo/d'
+run test --undo "$work/gate_test.lua"
+expect "past a point of no return nothing is put back" 0 \
+    '^# undo: 2 points, 2 excused: past a point of no return$'
+playbook two -e 's/  run:prove/  run:step("then", function() set(run, "20") end)\n&/' \
+    -e 's/"raise the limit", function/"raise the limit", { keep = true }, function/'
+sed -i -e 's/changes = 1/changes = 2/' "$work/two_test.lua"
+run test --undo "$work/two_test.lua"
+expect "what is kept is told, and the rest is not demanded" 0 'excused: a step keeps its effect'
+
 run test "$work/good_test.lua" --crash --point kill-acted:1
 expect "one point alone" 0 '^# crash: 1 point$'
 run test --trouble drop-after:1 "$work/good_test.lua"

@@ -255,11 +255,14 @@ local function planned(plan)
   return { lines = lines, open = open }
 end
 
---- Returns the keys of the steps whose effect stays when the run is undone.
+--- Returns the keys of the steps whose effect stays when the run is undone: those that keep it, and
+--- have ended.
 local function kept_steps(run)
-  local kept = {}
+  local keeps, kept = {}, {}
   for _, record in ipairs(run.journal and run.journal.file and M.records(run.journal.id) or {}) do
-    if record.type == "step" and record.keep then
+    if record.type == "step" then
+      keeps[record.key] = record.keep
+    elseif record.type == "step_end" and record.status == "changed" and keeps[record.key] then
       kept[#kept + 1] = record.key
     end
   end
