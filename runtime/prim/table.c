@@ -117,6 +117,34 @@ static int l_keys(lua_State *L)
     return 1;
 }
 
+/* One step of each(): upvalues are the keys and how many of them were given. */
+static int l_step(lua_State *L)
+{
+    lua_Integer i = lua_tointeger(L, lua_upvalueindex(2));
+
+    lua_settop(L, 1);
+    do { /* a key that the loop's body removed is left out */
+        lua_settop(L, 1);
+        if (lua_rawgeti(L, lua_upvalueindex(1), ++i) == LUA_TNIL)
+            return 1;
+        lua_pushvalue(L, 2);
+    } while (lua_gettable(L, 1) == LUA_TNIL);
+    lua_pushinteger(L, i);
+    lua_replace(L, lua_upvalueindex(2));
+    return 2;
+}
+
+/* each(t) -> iterator, t: for a loop over the table in the order of its keys */
+static int l_each(lua_State *L)
+{
+    lua_settop(L, 1);
+    l_keys(L);
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, l_step, 2);
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
 static void check_depth(lua_State *L, int depth)
 {
     if (depth > MAX_DEPTH)
@@ -198,7 +226,7 @@ static int l_equal(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    { "keys", l_keys }, { "copy", l_copy }, { "equal", l_equal }, { NULL, NULL }
+    { "keys", l_keys }, { "each", l_each }, { "copy", l_copy }, { "equal", l_equal }, { NULL, NULL }
 };
 
 int luaopen_prim_table(lua_State *L);

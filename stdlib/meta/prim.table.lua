@@ -8,6 +8,12 @@ local M = {}
 ---@return any[]
 function M.keys(t) end
 
+--- Returns what a loop over a table needs, in the order of its keys.
+---@param t table
+---@return function iterator
+---@return table t
+function M.each(t) end
+
 --- Returns a copy of all levels; metatables are shared.
 ---@generic T
 ---@param v T

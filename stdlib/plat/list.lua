@@ -3,7 +3,7 @@
 local prim = require("prim.table")
 
 local getmetatable, next, setmetatable, type = getmetatable, next, setmetatable, type
-local sort, sorted_keys = table.sort, prim.keys
+local sort, each = table.sort, prim.each
 
 local M = {}
 
@@ -27,20 +27,7 @@ function M.pairs(t)
   if type(t) ~= "table" then
     error(("bad argument #1 to 'pairs' (table expected, got %s)"):format(type(t)), 2)
   end
-  local keys, i = sorted_keys(t), 0
-  return function()
-    local k, v
-    repeat -- a key that the loop's body removed is left out
-      i = i + 1
-      k = keys[i]
-      if k == nil then
-        return nil
-      end
-      v = t[k]
-    until v ~= nil
-    return k, v
-  end,
-    t
+  return each(t)
 end
 
 --- Returns whether a table has no key at all.

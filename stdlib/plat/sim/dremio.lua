@@ -91,7 +91,6 @@ function Model:hostname(name)
   return name .. "." .. self.domain
 end
 
---- By ordinal, as `list.sort_by` takes it.
 local function ordinal_of(node)
   return ("%08d %s"):format(tonumber(node.name:match("%d+$")) or 0, node.name)
 end
@@ -129,18 +128,18 @@ end
 
 --- Returns the jobs that have not ended, oldest first.
 function Model:active_jobs()
-  local state, out = self.state, {}
-  for _, job in
-    ipairs(self.active or list.map(state.order, function(id)
-      return state.jobs[id]
-    end))
-  do
+  local jobs, out = self.state.jobs, {}
+  local candidates = self.active
+    or list.map(self.state.order, function(id)
+      return jobs[id]
+    end)
+  for _, job in ipairs(candidates) do
     local _, ended = self:job_state(job)
-    if not ended and state.jobs[job.id] then
+    if not ended and jobs[job.id] then
       out[#out + 1] = job
     end
   end
-  self.active = list.copy(out) -- what has ended stays so: nobody looks at it again
+  self.active = out -- what has ended stays so: nobody looks at it again
   return out
 end
 
@@ -200,8 +199,12 @@ end
 --- Processes everything that is due up to `now`.
 ---@param now number unix seconds
 function Model:advance(now)
-  self.time = math.max(self.time, now)
+  local before, version = self.time, self.pods_version
+  self.time = math.max(before, now)
   self:update_executors()
+  if self.time == before and version and version == self.pods_version then
+    return -- neither time nor the pods have moved
+  end
   local nodes = self:registered()
   for _, job in ipairs(self:active_jobs()) do
     if job.held and #nodes > 0 then
