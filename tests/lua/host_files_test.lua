@@ -1,6 +1,8 @@
 --- host:put, get, stat, list, remove, rename and mkdir: by SFTP, by commands, and on this machine.
 local fs = require("prim.fs")
 local hash = require("prim.hash")
+local list = require("plat.list")
+local proc = require("prim.proc")
 local rig = load(assert(fs.read("tests/lua/host_files_help.lua")), "@host_files_help.lua")()
 local secret = require("plat.secret")
 
@@ -306,5 +308,66 @@ return {
       end)
       t.equal(open.lines[1].diff[1].unified, nil, kind)
     end)
+  end,
+
+  ["as another user: the file is that user's, from the first byte on"] = function(t)
+    if rig.ssh.user ~= "root" or proc.run({ "sudo", "-n", "-u", "daemon", "true" }).code ~= 0 then
+      t.skip("it needs root and sudo: apt-get install sudo")
+    end
+    each(t, function(host, kind)
+      local dir = t.tmp()
+      sh(("chmod 711 %s; install -d -o daemon -g daemon -m 700 %s/own"):format(dir, dir))
+      local path, as = dir .. "/own/f", { become = "daemon" }
+      local function also(more)
+        return list.merge(as, more or {})
+      end
+      step(function()
+        t.equal(host:put(path, "one\n", as), true, kind)
+        t.equal(host:put(path, "one\n", as), false, kind)
+        local st = fs.stat(path)
+        t.equal({ st.uid, st.gid, st.mode }, { 1, 1, 420 }, kind)
+        t.equal(host:put(path, "two\n", also({ mode = "0600", backup = true })), true, kind)
+        t.equal(host:put(path, secret.new("a secret word", "test:three"), as), true, kind)
+        t.equal(host:get(path, as), "a secret word", kind)
+        t.equal(#host:list(dir .. "/own", as), 2, kind)
+        t.equal(host:mkdir(dir .. "/own/d", as), true, kind)
+        t.equal(host:rename(path, dir .. "/own/d/f", as), true, kind)
+        t.equal(host:stat(dir .. "/own/d/f", as).owner, "daemon", kind)
+        t.equal(host:remove(dir .. "/own/d", also({ recursive = true })), true, kind)
+        local err = t.fails("io", function()
+          host:put(dir .. "/not", "x", as)
+        end)
+        t.equal({ err.code, err.outcome }, { 13, "failed" }, kind .. ": " .. err.msg)
+      end)
+      t.equal(fs.list(dir), { "own" }, kind)
+    end)
+  end,
+
+  ["simulated hosts answer as real ones do"] = function(t)
+    local fleet = require("plat.sim.host").new({ now = 1700000000, hosts = { db1 = {} } })
+    local world = {
+      remote = function(_, target, call)
+        local name = target:match("^host (.*)$")
+        return require("plat.sim.host").deliver(name, call, fleet:ask(name, call))
+      end,
+    }
+    local host = require("plat.host").new({ name = "db1", address = "db1", vars = {} })
+    step(function()
+      t.equal(host:stat("/etc/app.conf"), nil)
+      t.equal(host:put("/etc/app.conf", "one\n", { mode = "0640" }), true)
+      t.equal(host:put("/etc/app.conf", "one\n", { mode = "0640" }), false)
+      t.equal(host:get("/etc/app.conf"), "one\n")
+      t.equal(host:stat("/etc/app.conf").mode, 416)
+      t.equal(host:put("/etc/app.conf", "two\n"), true)
+      t.equal(host:stat("/etc/app.conf").mode, 416)
+      t.equal(host:mkdir("/srv/app"), true)
+      t.equal(host:rename("/etc/app.conf", "/srv/app/conf"), true)
+      t.equal(host:list("/srv/app"), { "conf" })
+      t.equal(host:remove("/srv/app", { recursive = true }), true)
+      t.equal(host:remove("/srv/app"), false)
+      t.fails("[Nn]o such file", function()
+        host:get("/srv/app/conf")
+      end)
+    end, { mode = "run", world = world })
   end,
 }

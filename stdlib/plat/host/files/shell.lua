@@ -47,7 +47,7 @@ end
 ---@return plat.proc.Output
 function Shell:run(script, opts)
   opts = opts or {}
-  return command.perform(self.host, "LC_ALL=C; export LC_ALL\n" .. script, {
+  return command.perform(self.host, "LC_ALL=C; export LC_ALL; cd /\n" .. script, {
     stdin = opts.stdin,
     max_output = opts.max_output,
     timeout = 600,
