@@ -85,8 +85,12 @@ end
 local function with_door(inventory, breaking, fn)
   local world
   if inventory and inventory.is_sandbox then
-    world = require("plat.sim.world").open({ ephemeral = not breaking, lazy = true })
-    out.err("sandbox: the leases are those of the simulated platform")
+    world = require("plat.sim.world").open({
+      ephemeral = not breaking,
+      lazy = true,
+      hosts = require("plat.sim.host.place").of_inventory(inventory),
+    })
+    out.err("sandbox: the locks are those of the simulated platform")
   end
   effect.open({ mode = "run", world = world })
   local ok, result = xpcall(fn, fault.from_handler)

@@ -7,7 +7,13 @@ local list = require("plat.list")
 
 local M = {}
 
-local PASSING = { events = true, ["leases.coordination.k8s.io"] = true }
+--- What passes: events, who holds a lock now, and what the server works out when it is asked.
+local PASSING = {
+  events = true,
+  componentstatuses = true,
+  ["events.events.k8s.io"] = true,
+  ["leases.coordination.k8s.io"] = true,
+}
 local REMOVED = "removed by platrun sim record"
 local SECRET_NAME =
   { "PASS", "SECRET", "TOKEN", "CREDENTIAL", "PRIVATE", "API_?KEY", "ACCESS_?KEY" }
@@ -65,38 +71,55 @@ local function clean(object)
   return object
 end
 
---- Returns the objects of a cluster that the model knows, and the names of kinds that could not be
---- read or that it does not know.
+--- Returns the objects of a kind; nil and why where they may not be read or are not served.
+local function list_of(client, kind)
+  local found, err = fault.try(client.list, client, kind)
+  if
+    not found
+    and err.kind ~= "usage"
+    and not (err.code and err.code >= 403 and err.code <= 405)
+  then
+    error(err, 0)
+  end
+  return found, err and err.msg
+end
+
+--- Returns the kinds that have objects, and which the model does not know.
+local function unknown(client, known)
+  local texts = {}
+  for _, resource in ipairs(client:api_resources()) do
+    local id = resource.plural .. (resource.group ~= "" and "." .. resource.group or "")
+    if not known[id] and resource.verbs and resource.verbs.list then
+      known[id] = true
+      local found, why = list_of(client, resource)
+      if why or #found > 0 then
+        texts[#texts + 1] = ("%s: %s"):format(id, why or ("%d, not modelled"):format(#found))
+      end
+    end
+  end
+  return texts
+end
+
+--- Returns the objects of a cluster that the model knows, and what is left out: kinds that may
+--- not be read, or that the model does not know.
 ---@async
 ---@param client plat.k8s.Client
 ---@return table[] objects
 ---@return string[] left_out
 function M.cluster(client)
-  local objects, left_out, known = {}, {}, {}
+  local objects, left_out, known = {}, {}, list.copy(PASSING)
   for _, kind in ipairs(kinds.list) do
-    known[kind.id] = true
-    if list.contains(kind.verbs, "list") and not PASSING[kind.id] then
-      local found, err = fault.try(client.list, client, kind.id)
-      if found then
-        for _, object in ipairs(found) do
-          object.apiVersion, object.kind = kind.gv, kind.kind
-          objects[#objects + 1] = clean(object)
-        end
-      elseif err.kind == "usage" or err.code == 403 or err.code == 404 then
-        left_out[#left_out + 1] = ("%s: %s"):format(kind.id, err.msg)
-      else
-        error(err, 0)
+    if not known[kind.id] and list.contains(kind.verbs, "list") then
+      known[kind.id] = true
+      local found, why = list_of(client, kind.id)
+      for _, object in ipairs(found or {}) do
+        object.apiVersion, object.kind = kind.gv, kind.kind
+        objects[#objects + 1] = clean(object)
       end
+      left_out[#left_out + 1] = why and ("%s: %s"):format(kind.id, why)
     end
   end
-  for _, resource in ipairs(client:api_resources()) do
-    local group = resource.group ~= "" and "." .. resource.group or ""
-    local id = resource.plural .. group
-    if not known[id] and list.contains(resource.verbs or {}, "list") then
-      left_out[#left_out + 1] = id .. ": not modelled"
-    end
-  end
-  return objects, left_out
+  return objects, table.move(unknown(client, known), 1, 1000, #left_out + 1, left_out)
 end
 
 -- ---- hosts ----
