@@ -22,4 +22,31 @@ return {
     says = { "1 of 2 hosts answer", "a2: .*exit 1: sick" },
     exit = 2,
   },
+  ["a setting and a restart, host by host, in all modes"] = {
+    playbook = "tests/playbooks/parts/reconfigure.lua",
+    changes = 6,
+    modes = { "crash", "faults", "twice", "plan", "undo" },
+    goal = function(world)
+      for i = 1, 3 do
+        local host = world:host(("pg-%d.sandbox"):format(i))
+        local text = host.files["/etc/postgresql/15/main/postgresql.conf"].content
+        if not text:find("max_connections = 300", 1, true) then
+          return false, host.name .. ": " .. text
+        elseif host.services.postgresql.state ~= "active" then
+          return false, host.name .. " does not run"
+        end
+      end
+      return true
+    end,
+    invariant = {
+      ["two databases run at any time"] = function(world)
+        local n = 0
+        for i = 1, 3 do
+          local unit = world:host(("pg-%d.sandbox"):format(i)).services.postgresql
+          n = n + (unit.state == "active" and 1 or 0)
+        end
+        return n >= 2, n .. " of 3 run"
+      end,
+    },
+  },
 }
