@@ -34,6 +34,9 @@ static void maybe_delete(struct plat_ssh *s)
     plat_buf_done(&s->out);
     plat_buf_done(&s->tap);
     plat_buf_done(&s->notice);
+    for (size_t i = 0; i < s->env_n; i++)
+        free(s->env[i]);
+    free(s->env);
     free(s->methods);
     free(s->host_key);
     free(s->host);

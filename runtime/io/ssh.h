@@ -156,6 +156,9 @@ struct plat_ssh_status {
     char signal[32]; /* "TERM"; empty: it ended by itself */
 };
 
+/* A variable for all commands that begin after this, where the server takes it.  False: memory. */
+bool plat_ssh_setenv(struct plat_ssh *s, const char *name, const char *value);
+
 /* Queues it; `op` is ready at its end (streamed: NULL).  NULL: *err says why. */
 struct plat_ssh_exec *plat_ssh_exec_new(struct plat_ssh *s, const struct plat_ssh_exec_opts *opts,
                                         struct plat_op *op, struct plat_err *err);

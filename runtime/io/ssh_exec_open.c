@@ -238,11 +238,46 @@ static bool closed_early(struct plat_ssh_exec *e)
     return true;
 }
 
+/* A server takes few variables (AcceptEnv); of the others it says so, and that is all right. */
+static bool send_env(struct plat_ssh_exec *e)
+{
+    char **pair = e->s->env + e->env_at;
+    int rc = libssh2_channel_setenv_ex(e->channel, pair[0], (unsigned)strlen(pair[0]), pair[1],
+                                       (unsigned)strlen(pair[1]));
+
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return libssh2_channel_eof(e->channel) == 1 && closed_early(e);
+    e->env_at += 2;
+    if (rc && rc != LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED)
+        ssh_lose_lib(e->s, rc, OP);
+    return e->s->phase == SSH_READY;
+}
+
+bool plat_ssh_setenv(struct plat_ssh *s, const char *name, const char *value)
+{
+    char **more = realloc(s->env, (s->env_n + 2) * sizeof(*more));
+
+    if (!more)
+        return false;
+    s->env = more;
+    more[s->env_n] = strdup(name);
+    more[s->env_n + 1] = strdup(value);
+    if (more[s->env_n] && more[s->env_n + 1]) {
+        s->env_n += 2;
+        return true;
+    }
+    free(more[s->env_n]);
+    free(more[s->env_n + 1]);
+    return false;
+}
+
 bool ssh_exec_start(struct plat_ssh_exec *e)
 {
     bool pty = e->pty, subsystem = e->kind == PLAT_SSH_SUBSYSTEM;
     int rc;
 
+    if (!subsystem && e->env_at < e->s->env_n)
+        return send_env(e);
     if (pty) {
         rc = libssh2_channel_request_pty_ex(e->channel, "dumb", 4, NULL, 0, 200, 50, 0, 0);
         e->pty = rc != 0;

@@ -142,6 +142,8 @@ struct plat_ssh {
     int max_channels;
     int open_reason;   /* why the server has opened no channel */
     char open_why[80]; /* and its words for it */
+    char **env;        /* names and values in turn, for each command */
+    size_t env_n;      /* of both together */
     bool resting;      /* no channel is opened until the timer */
     bool had_channel;  /* one could be opened before */
 };
@@ -174,6 +176,7 @@ struct plat_ssh_exec {
     struct plat_ssh_status status;
     uint32_t number; /* of its channel, here */
     int refusals;    /* of its channel */
+    size_t env_at;   /* of the session's, what is sent next */
     bool told;       /* the server has told the exit status */
     bool sent;       /* the server may have begun */
     bool stream;     /* output is taken in pieces */

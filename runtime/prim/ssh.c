@@ -222,6 +222,15 @@ static int l_notice(lua_State *L)
     return 1;
 }
 
+static int l_setenv(lua_State *L)
+{
+    struct plat_ssh *s = prim_ssh_check(L, 1)->s;
+
+    if (!plat_ssh_setenv(s, luaL_checkstring(L, 2), luaL_checkstring(L, 3)))
+        return luaL_error(L, "out of memory");
+    return 0;
+}
+
 /* ---- authentication ---- */
 
 static int k_auth(lua_State *L, int status, lua_KContext ctx)
@@ -351,6 +360,7 @@ static const luaL_Reg session_methods[] = {
     { "lost", l_lost },
     { "banner", l_banner },
     { "notice", l_notice },
+    { "setenv", l_setenv },
     { "auth", l_auth },
     { "exec", prim_ssh_exec },
     { "open", prim_ssh_open },

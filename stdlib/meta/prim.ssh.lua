@@ -131,6 +131,12 @@ function Session:banner() end
 ---@return string
 function Session:notice() end
 
+--- Gives a variable to all commands that begin after this, where the server takes it (AcceptEnv).
+--- Each costs a command one round trip.
+---@param name string
+---@param value string
+function Session:setenv(name, value) end
+
 --- Makes one attempt to log in. After an error of kind `auth` another may follow. The error has
 --- `methods`, what the server takes from now on; `partial`: this was right, and the server wants
 --- one of `methods` as well; `key_taken`: the server knows the key (which is all that "offer"

@@ -2,6 +2,7 @@
 --- is asked over them goes through the door (plat.effect); see plat.host.
 
 local arrive = require("plat.ssh.arrive")
+local environment = require("plat.ssh.environment")
 local fault = require("plat.fault")
 local forward = require("plat.env").lazy("plat.ssh.forward")
 local hostkey = require("plat.ssh.hostkey")
@@ -40,6 +41,7 @@ function M.open(host, how)
   local ok, problem = xpcall(function()
     hostkey.verify(about(host), settings, session)
     login.perform(about(host), settings, session)
+    environment.give(settings, session)
   end, fault.from_handler)
   if not ok then
     session:close()

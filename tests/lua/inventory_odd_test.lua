@@ -9,6 +9,12 @@ local function load_text(t, text, name)
 end
 
 return {
+  ["a byte order mark at the start is none of the text; elsewhere it is refused"] = function(t)
+    local mark = "\u{FEFF}"
+    t.equal(load_text(t, mark .. "a1\n"):names("all"), { "a1" })
+    t.fails("parse", load_text, t, "a1\n" .. mark .. "a2\n")
+  end,
+
   ["a long section is refused in linear time"] = function(t)
     local began = require("prim.time").cpu()
     t.fails("parse", load_text, t, "[" .. ("2"):rep(200000) .. ":db8::9]\n")

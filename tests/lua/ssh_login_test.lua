@@ -6,7 +6,22 @@ local keys = require("plat.ssh.keys")
 local list = require("plat.list")
 local proc = require("prim.proc")
 local ssh = require("plat.ssh")
+local sys = require("prim.sys")
 local task = require("plat.task")
+
+--- Variables that an sshd or the shell sets itself.
+local SSHD_SETS = {
+  HOME = true,
+  LOGNAME = true,
+  MAIL = true,
+  OLDPWD = true,
+  PATH = true,
+  PWD = true,
+  SHELL = true,
+  SHLVL = true,
+  TERM = true,
+  USER = true,
+}
 
 --- A host that no file of this machine has a say in.
 local function host(server, vars, common)
@@ -208,5 +223,29 @@ return {
     local _, cbc = try(gcm, vars)
     t.match(text_of(cbc), "no cipher in common: the server has aes256%-cbc")
     t.match(text_of(cbc), "hint: on the host, add aes256%-ctr to Ciphers in sshd_config")
+  end,
+
+  ["variables that ssh_config has sent along, where the server takes them"] = function(t)
+    local dir = help.keys(t, "host_ed25519", "user_ed25519")
+    local server <close> = help.server(t, dir, "AcceptEnv GIVEN_*\n")
+    local vars = key_file(server, "user_ed25519")
+    local set = "-o 'SetEnv=GIVEN_A=\"a b\" OTHER=x GIVEN_C=' -o SendEnv=PA*"
+    local session <close> = ssh.open(host(server, vars, set))
+    local jobs = {}
+    for i = 1, 3 do
+      jobs[i] = function()
+        t.equal(assert(session:exec("echo $GIVEN_A-$OTHER-${GIVEN_C-none}")).stdout, "a b--\n")
+      end
+    end
+    task.all(jobs)
+    local own = list.find(list.keys(sys.environ()), function(name)
+      return not SSHD_SETS[name] and name:find("^[A-Z]+$") and sys.getenv(name):find("^[%w/.]+$")
+    end)
+    local value = own and sys.getenv(own)
+    if value then
+      local sent <close> = help.server(t, dir, ("AcceptEnv %s\n"):format(own))
+      local second <close> = ssh.open(host(sent, vars, ("-o SendEnv=%s?"):format(own:sub(1, -2))))
+      t.equal(assert(second:exec(("echo $%s"):format(own))).stdout, value .. "\n", own)
+    end
   end,
 }

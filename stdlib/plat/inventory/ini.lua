@@ -5,6 +5,8 @@ local names = require("plat.inventory.names")
 
 local M = {}
 
+local BOM = "\239\187\191"
+
 --- Reads one file: tree, file, number of the line, group and kind of the section, and `pending`:
 --- groups that are used before they are declared.
 local Reader = {}
@@ -205,12 +207,15 @@ function M.read(tree, file)
     kind = "hosts",
     pending = {},
   }, Reader)
-  for line in (file.text:gsub("^\239\187\191", "") .. "\n"):gmatch("(.-)\r?\n") do
+  for line in (file.text:gsub("^" .. BOM, "") .. "\n"):gmatch("(.-)\r?\n") do
     self.number = self.number + 1
     if not utf8.len(line) then
       self:fail("the line is not UTF-8")
     elseif line:find("\0", 1, true) then
       self:fail("the line contains a zero byte")
+    end
+    if line:find(BOM, 1, true) then
+      self:fail("the line contains a byte order mark, which nobody can see")
     end
     line = trim(line)
     local section, rest = line:match("^%[([^%]%s]+)%]%s*(.*)$")

@@ -46,8 +46,8 @@ function apply.forward(pass, st)
   gather(pass, st, st.value)
 end
 
-function apply.sendenv(pass, st)
-  local items = pass.values.sendenv or {}
+local function sendenv(pass, st, name)
+  local items = pass.values[name] or {}
   for _, word in ipairs(st.value) do
     if word:sub(1, 1) ~= "-" then
       items[#items + 1] = word
@@ -61,7 +61,15 @@ function apply.sendenv(pass, st)
       items = kept
     end
   end
-  pass.values.sendenv = items
+  pass.values[name] = items
+end
+
+--- What the user asks for is kept apart: Debian's own file sends the locale of whoever runs ssh.
+function apply.sendenv(pass, st)
+  sendenv(pass, st, "sendenv")
+  if st.user then
+    sendenv(pass, st, "sendenv_user")
+  end
 end
 
 --- All of one line; of two for the same name the first.
