@@ -80,4 +80,91 @@ return {
       t.match(err.hint, 'hosts = { %["db1"%] = {} }')
     end
   end,
+  ["verbs and options reach a simulated world as data"] = function(t)
+    local asked = {}
+    local ids = { "boot-1", "boot-2" }
+    open_world(t, {
+      remote = function(_, _, call)
+        asked[#asked + 1] = call
+        if call.verb == "boot_id" then
+          return table.remove(ids, 1)
+        elseif call.verb == "tail" then
+          return { "one", "two" }
+        end
+        return call.verb == "reboot" or { code = 0, stdout = "a\nb", stderr = "c\n" }
+      end,
+    })
+    local lines = {}
+    local out = db1():as("postgres"):read({ "id" }, {
+      cwd = "/srv",
+      env = { A = "b" },
+      on_line = function(line, which)
+        lines[#lines + 1] = which .. " " .. line
+      end,
+    })
+    t.equal(lines, { "stdout a", "stderr c", "stdout b" })
+    t.equal({ out.stdout, out.stderr }, { "", "" })
+    t.equal(asked[1].become, { user = "postgres", method = "sudo" })
+    t.equal({ asked[1].cwd, asked[1].env }, { "/srv", { A = "b" } })
+    t.equal(db1():tail("/var/log/x", { lines = 2 }), { "one", "two" })
+    t.equal(asked[2], { verb = "tail", path = "/var/log/x", lines = 2 })
+    local first
+    local enough = db1():tail("/var/log/x", {
+      follow = true,
+      on_line = function(line)
+        first = line
+        return false
+      end,
+    })
+    t.equal({ enough, first }, { true, "one" })
+    task.with_context({ key = "s", counts = {}, changes = 0 }, function()
+      db1():reboot({ become = true })
+    end)
+    t.equal({ asked[4].verb, asked[5].verb, asked[6].verb }, { "boot_id", "reboot", "boot_id" })
+    t.equal(asked[5].become, { user = "root", method = "sudo" })
+  end,
+  ["a local host: folder, variables, lines as they come, and its end by a deadline"] = function(t)
+    local here = local_host()
+    local out = here:read({ "sh", "-c", "pwd; echo $A" }, { cwd = "/usr", env = { A = "x y" } })
+    t.equal(out.stdout, "/usr\nx y\n")
+    local lines = {}
+    here:read({ "printf", "one\\ntwo" }, {
+      on_line = function(line)
+        lines[#lines + 1] = line
+      end,
+    })
+    t.equal(lines, { "one", "two" })
+    local err = t.fails("timeout", function()
+      here:read({ "sh", "-c", "echo begun; sleep 60" }, { timeout = "300ms" })
+    end)
+    t.equal({ err.target, err.stdout }, { "host here", "begun\n" })
+    t.fails("more than 1000 bytes on stdout", function()
+      here:read({ "head", "-c", "100000", "/dev/zero" }, { max_output = 1000 })
+    end)
+    t.fails("a secret in the text of a command", function()
+      local secret = require("plat.secret").new("not-for-all", "test:x")
+      here:read({ "true" }, { env = { PASSWORD = secret } })
+    end)
+  end,
+  ["whose words become what: options, variables, flags"] = function(t)
+    local become = require("plat.host.become")
+    local function of(vars, given)
+      local as = become.of(host.new({ name = "h", address = "h", vars = vars }), given)
+      return as and { as.user, as.method, as.password } or nil
+    end
+    t.equal(of({}), nil)
+    t.equal(of({ ansible_become = "yes" }), { "root", "sudo" })
+    t.equal(of({ ansible_become = "no" }, nil), nil)
+    t.equal(of({ ansible_become = true }, false), nil)
+    t.equal(of({}, "www"), { "www", "sudo" })
+    local vars = { ansible_become_method = "su", ansible_become_user = "app" }
+    vars.ansible_su_pass = "secret-su"
+    t.equal(of(vars, true), { "app", "su", "secret-su" })
+    t.equal(of(vars, { user = "b", method = "doas" }), { "b", "doas" })
+    vars.ansible_become_pass = "secret-any"
+    t.equal(of(vars, true), { "app", "su", "secret-any" })
+    for _, bad in ipairs({ { user = "a b" }, { method = "runas" }, { usr = "x" } }) do
+      t.fails("usage", of, {}, bad)
+    end
+  end,
 }

@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034,SC2154 # for and from who sources it, after e2e/lib.sh
 # Many hosts on loopback that real sshds serve, for tests of SSH; and, as root, users of their own:
 # in a copy of /etc that only the servers see, so that nothing of the machine is changed. A folder
-# $work/mnt is their /mnt.
+# $work/mnt is their /mnt, a file $work/boot_id says which boot it is.
 #
 #   . "$(dirname "$0")/../hosts.sh"
 #   users 'useradd pilot; ...'      # makes users by a script; false where that is not possible
@@ -53,6 +53,7 @@ run_server() { # CONFIG
     if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then
         # shellcheck disable=SC2016 # for the inner shell
         exec unshare -m sh -c 'mount --bind /dev/null "$1"
+            [ ! -e "$3/boot_id" ] || mount --bind "$3/boot_id" /proc/sys/kernel/random/boot_id
             for dir in etc mnt; do [ ! -d "$3/$dir" ] || mount --bind "$3/$dir" "/$dir"; done
             exec /usr/sbin/sshd -D -f "$2" -E "$2.log"' sh "$profile" "$1" "$work"
     fi
