@@ -5,7 +5,7 @@
 #   make check        every test, as CI             make check-fast   without services, < 1 minute
 #   make test T=name  the tests whose path contains name
 #   make deps         install the missing Debian packages (make deps-check: those of make check too)
-#   make fmt lint install bench torture clean
+#   make fmt lint install bench mutation torture clean
 
 ifdef SAN
 B := build/san
@@ -62,7 +62,7 @@ EMBEDDED := $(shell find stdlib -name '*.lua' 2>/dev/null | LC_ALL=C sort) \
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all deps deps-check demo check check-fast test fmt fmt-check lint install clean bench \
-	torture FORCE
+	mutation torture FORCE
 
 all: $B/platrun
 
@@ -159,6 +159,9 @@ $B/bench/%: tests/bench/%.c
 bench: deps
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@XDG_STATE_HOME=$(CURDIR)/$B/bench/state tests/bench/run $(T)
+
+mutation: all
+	@tests/mutation/run $(T)
 
 torture: deps-check
 	@tests/run --torture

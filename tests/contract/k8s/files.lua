@@ -9,5 +9,7 @@ return {
   "watch",
   "workloads",
   "pods",
+  "cronjobs",
+  "nodes",
   "discovery",
 }

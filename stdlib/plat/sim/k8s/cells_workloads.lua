@@ -130,6 +130,28 @@ function M.Job(object, now)
   }
 end
 
+--- Cells of a CronJob.
+---@param object table
+---@param now number
+---@return table[]
+function M.CronJob(object, now)
+  local spec, s = object.spec, object.status or {}
+  local names, list = images(spec.jobTemplate.spec.template.spec)
+  local last = s.lastScheduleTime
+  return {
+    object.metadata.name,
+    spec.schedule,
+    spec.timeZone or NONE,
+    spec.suspend and "True" or "False",
+    #(s.active or {}),
+    last and text.duration(now - time.parse_rfc3339(last)) or NONE,
+    age(object, now),
+    names,
+    list,
+    spec.jobTemplate.spec.selector and selector(spec.jobTemplate) or NONE,
+  }
+end
+
 local function targets(hpa)
   local out = {}
   for i, metric in ipairs(hpa.spec.metrics or {}) do

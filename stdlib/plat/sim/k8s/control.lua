@@ -25,6 +25,7 @@ local SYNC = {
   ["deployments.apps"] = require("plat.sim.k8s.controllers.deployment").sync,
   ["replicasets.apps"] = require("plat.sim.k8s.controllers.replicaset").sync,
   ["statefulsets.apps"] = require("plat.sim.k8s.controllers.statefulset").sync,
+  ["cronjobs.batch"] = require("plat.sim.k8s.controllers.cronjob").sync,
   ["jobs.batch"] = require("plat.sim.k8s.controllers.job").sync,
   ["poddisruptionbudgets.policy"] = budget.sync,
   ["persistentvolumeclaims"] = volume.sync,

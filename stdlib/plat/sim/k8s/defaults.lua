@@ -224,6 +224,19 @@ function KIND.Job(object)
   default(object, "status", {})
 end
 
+function KIND.CronJob(object)
+  local spec = object.spec
+  default(spec, "concurrencyPolicy", "Allow")
+  default(spec, "suspend", false)
+  default(spec, "successfulJobsHistoryLimit", 3)
+  default(spec, "failedJobsHistoryLimit", 1)
+  spec.jobTemplate = spec.jobTemplate or {}
+  default(spec.jobTemplate, "metadata", {})
+  default(spec.jobTemplate, "spec", {})
+  template(spec.jobTemplate.spec)
+  default(object, "status", {})
+end
+
 local function scaling_rules(rules, window, policies)
   default(rules, "selectPolicy", "Max")
   if window then

@@ -22,6 +22,7 @@ local EMPTY = {
   StatefulSet = { spec = { template = EMPTY_TEMPLATE, updateStrategy = {} } },
   DaemonSet = { spec = { template = EMPTY_TEMPLATE, updateStrategy = {} } },
   ReplicaSet = { spec = { template = EMPTY_TEMPLATE } },
+  CronJob = { spec = { jobTemplate = { metadata = {}, spec = { template = EMPTY_TEMPLATE } } } },
   Job = { spec = { template = EMPTY_TEMPLATE } },
   Pod = { spec = { containers = data.array({}) } },
   HorizontalPodAutoscaler = { spec = { scaleTargetRef = {} } },

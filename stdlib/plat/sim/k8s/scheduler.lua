@@ -6,6 +6,7 @@ local quantity = require("plat.sim.k8s.quantity")
 local queue = require("plat.sim.k8s.queue")
 local recorder = require("plat.sim.k8s.recorder")
 local select = require("plat.sim.k8s.select")
+local spread = require("plat.sim.k8s.spread")
 local store = require("plat.sim.k8s.store")
 
 local M = {}
@@ -56,6 +57,7 @@ local function tolerates(pod, taint)
   return false
 end
 
+--- Says whether a pod must not go to a node, and whether it may go to nodes of some names only.
 local function wrong_affinity(pod, node)
   for key, value in pairs(pod.spec.nodeSelector or {}) do
     if (node.metadata.labels or {})[key] ~= value then
@@ -64,19 +66,21 @@ local function wrong_affinity(pod, node)
   end
   local path = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
   local terms = data.get(pod, path .. ".nodeSelectorTerms")
+  local bound = terms ~= nil
   for _, term in ipairs(terms or {}) do
     local fields = data.get(term, "matchFields")
+    bound = bound and fields ~= nil
     local named = not fields or fields[1].values[1] == node.metadata.name
     local selector = { matchExpressions = term.matchExpressions }
     if named and select.matches(selector, node.metadata.labels) then
       return false
     end
   end
-  return terms ~= nil
+  return terms ~= nil, bound
 end
 
 --- Returns why a pod cannot go to a node; an empty list if it can.
-local function reasons(model, pod, node, taken)
+local function reasons(model, pod, node, taken, nodes, all)
   if node.spec.unschedulable then
     return { "node(s) were unschedulable" }, false
   end
@@ -85,24 +89,32 @@ local function reasons(model, pod, node, taken)
       return { "node(s) had untolerated taint(s)" }, false
     end
   end
-  if wrong_affinity(pod, node) then
-    return { "node(s) didn't match Pod's node affinity/selector" }, false
+  local elsewhere, bound = wrong_affinity(pod, node)
+  if elsewhere then
+    local by_name = "node(s) didn't satisfy plugin(s) [NodeAffinity]"
+    return { bound and by_name or "node(s) didn't match Pod's node affinity/selector" }, false
   end
   if model.state.faults.no_capacity then
     return { "Insufficient cpu" }, true
   end
   local have = data.get(node, "status.allocatable") or {}
   local want, out = M.requests(pod), {}
+  local resolvable = true -- another pod may have to go for it; an empty node would do
   for _, name in ipairs({ "cpu", "memory" }) do
     local room = (quantity.value(have[name]) or 0) - taken[name]
     if want[name] > 0 and want[name] > room + 1e-9 then
       out[#out + 1] = "Insufficient " .. name
+      resolvable = resolvable and want[name] <= (quantity.value(have[name]) or 0)
     end
   end
   if taken.pods + 1 > (quantity.value(have.pods) or 0) then
     out[#out + 1] = "Too many pods"
   end
-  return out, true
+  if #out == 0 then
+    local beside, preemptible = spread.refusal(model, pod, node, nodes, all)
+    return { beside }, preemptible
+  end
+  return out, resolvable
 end
 
 local function unbound_claim(model, pod)
@@ -154,9 +166,13 @@ end
 local function choose(model, pod, nodes)
   local best, room, counts, helpful, helpless = nil, nil, {}, 0, 0
   local by_node = usage(model)
+  local allowed = {}
+  for _, node in ipairs(nodes) do
+    allowed[#allowed + 1] = not wrong_affinity(pod, node) and node or nil
+  end
   for _, node in ipairs(nodes) do
     local taken = by_node[node.metadata.name] or NOTHING
-    local why, preemptible = reasons(model, pod, node, taken)
+    local why, preemptible = reasons(model, pod, node, taken, allowed, nodes)
     if #why == 0 then
       local have = data.get(node, "status.allocatable") or {}
       local left = (quantity.value(have.memory) or 0) - taken.memory - taken.pods

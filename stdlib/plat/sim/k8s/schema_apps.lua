@@ -3,6 +3,10 @@ return [[
 ContainerResourceMetricSource container*:s name*:s target*:MetricTarget
 ContainerResourceMetricStatus container*:s current*:MetricValueStatus name*:s
 ControllerRevision apiVersion:s data:x kind:s metadata:ObjectMeta revision*:i
+CronJob apiVersion:s kind:s metadata:ObjectMeta spec:CronJobSpec status:CronJobStatus
+CronJobSpec concurrencyPolicy:s failedJobsHistoryLimit:i jobTemplate*:JobTemplateSpec schedule*:s
+  startingDeadlineSeconds:i successfulJobsHistoryLimit:i suspend:b timeZone:s
+CronJobStatus active:[ObjectReference] lastScheduleTime:t lastSuccessfulTime:t
 CrossVersionObjectReference apiVersion:s kind*:s name*:s
 DaemonSet apiVersion:s kind:s metadata:ObjectMeta spec:DaemonSetSpec status:DaemonSetStatus
 DaemonSetCondition lastTransitionTime:t message:s reason:s status*:s type*:s
@@ -60,6 +64,7 @@ JobSpec activeDeadlineSeconds:i backoffLimit:i backoffLimitPerIndex:i completion
 JobStatus active:i completedIndexes:s completionTime:t conditions:[JobCondition]~type failed:i
   failedIndexes:s ready:i startTime:t succeeded:i terminating:i
   uncountedTerminatedPods:UncountedTerminatedPods
+JobTemplateSpec metadata:ObjectMeta spec:JobSpec
 LabelSelectorAttributes rawSelector:s requirements:[LabelSelectorRequirement]
 Lease apiVersion:s kind:s metadata:ObjectMeta spec:LeaseSpec
 LeaseSpec acquireTime:t holderIdentity:s leaseDurationSeconds:i leaseTransitions:i

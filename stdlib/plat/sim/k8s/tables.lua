@@ -27,6 +27,8 @@ local COLUMNS = {
   DaemonSet = "Name|#Desired|#Current|#Ready|#Up-to-date|#Available|Node Selector|Age|"
     .. "+Containers|+Images|+Selector",
   ControllerRevision = "Name|Controller|Revision|Age",
+  CronJob = "Name|Schedule|Timezone|Suspend|#Active|Last Schedule|Age|+Containers|+Images|"
+    .. "+Selector",
   Job = "Name|Status|Completions|Duration|Age|+Containers|+Images|+Selector",
   HorizontalPodAutoscaler = "Name|Reference|Targets|MinPods|MaxPods|Replicas|Age",
   PodDisruptionBudget = "Name|Min Available|Max Unavailable|#Allowed Disruptions|Age",

@@ -200,9 +200,8 @@ function KIND.Pod(causes, object)
   M.pod_spec(causes, object.spec, "spec", { "Always", "OnFailure", "Never" })
 end
 
-function KIND.Job(causes, object)
-  local at = "spec.template.spec"
-  local spec = data.get(object, "spec.template.spec")
+local function job_template(causes, object, at)
+  local spec = data.get(object, at)
   M.pod_spec(causes, spec, at, { "Always", "OnFailure", "Never" })
   if spec and spec.restartPolicy == "Always" then
     causes[#causes + 1] = cause(
@@ -212,7 +211,31 @@ function KIND.Job(causes, object)
     )
     causes[#causes].reason = "FieldValueRequired"
   end
+end
+
+function KIND.Job(causes, object)
+  job_template(causes, object, "spec.template.spec")
   not_negative(causes, "spec.backoffLimit", object.spec.backoffLimit)
+end
+
+function KIND.CronJob(causes, object)
+  local spec = object.spec
+  job_template(causes, object, "spec.jobTemplate.spec.template.spec")
+  if not spec.schedule or spec.schedule == "" then
+    required(causes, "spec.schedule")
+  else
+    local _, problem = require("plat.sim.k8s.cron").parse(spec.schedule)
+    if problem then
+      invalid(causes, "spec.schedule", spec.schedule, problem)
+    end
+  end
+  local policies = { Allow = true, Forbid = true, Replace = true }
+  if not policies[spec.concurrencyPolicy] then
+    local names = { "Allow", "Forbid", "Replace" }
+    unsupported(causes, "spec.concurrencyPolicy", spec.concurrencyPolicy, names)
+  end
+  not_negative(causes, "spec.successfulJobsHistoryLimit", spec.successfulJobsHistoryLimit)
+  not_negative(causes, "spec.failedJobsHistoryLimit", spec.failedJobsHistoryLimit)
 end
 
 function KIND.HorizontalPodAutoscaler(causes, object)

@@ -1,6 +1,7 @@
 --- Garbage collection: dependents of deleted objects, finalizers of deletions, namespaces.
 local data = require("plat.sim.k8s.data")
 local kinds = require("plat.sim.k8s.kinds")
+local podinfo = require("plat.sim.k8s.podinfo")
 local queue = require("plat.sim.k8s.queue")
 local remove = require("plat.sim.k8s.remove")
 local store = require("plat.sim.k8s.store")
@@ -63,8 +64,76 @@ local function foreground(model, object)
   return false
 end
 
+local function sorted_counts(counts, form)
+  local parts = {}
+  for what, n in pairs(counts) do
+    parts[#parts + 1] = form:format(what, n)
+  end
+  return table.concat(parts, ", ")
+end
+
+--- Writes into a namespace what keeps it from going.
+local function tell_namespace(model, namespace, kinds_left, holders)
+  local some = not data.is_empty(kinds_left)
+  local held = not data.is_empty(holders)
+  local remaining = some
+      and "Some resources are remaining: " .. sorted_counts(
+        kinds_left,
+        "%s has %d resource instances"
+      )
+    or "All content successfully removed"
+  local finalizers = held
+      and "Some content in the namespace has finalizers remaining: " .. sorted_counts(
+        holders,
+        "%s in %d resource instances"
+      )
+    or "All content-preserving finalizers finished"
+  store.edit(model, namespace, function(copy)
+    for _, c in ipairs({
+      {
+        "NamespaceDeletionDiscoveryFailure",
+        false,
+        "ResourcesDiscovered",
+        "All resources successfully discovered",
+      },
+      {
+        "NamespaceDeletionGroupVersionParsingFailure",
+        false,
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+      },
+      {
+        "NamespaceDeletionContentFailure",
+        false,
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+      },
+      {
+        "NamespaceContentRemaining",
+        some,
+        some and "SomeResourcesRemain" or "ContentRemoved",
+        remaining,
+      },
+      {
+        "NamespaceFinalizersRemaining",
+        held,
+        held and "SomeFinalizersRemain" or "ContentHasNoFinalizers",
+        finalizers,
+      },
+    }) do
+      podinfo.set_condition(model, copy.status, {
+        type = c[1],
+        status = c[2] and "True" or "False",
+        reason = c[3],
+        message = c[4],
+      })
+    end
+  end)
+end
+
 local function empty_namespace(model, namespace)
   local name, left = namespace.metadata.name, 0
+  local kinds_left, holders = {}, {}
   for _, kind in ipairs(kinds.list) do
     if kind.namespaced and kind.id ~= "events" then
       for _, object in ipairs(store.list(model, kind.id, name)) do
@@ -72,10 +141,18 @@ local function empty_namespace(model, namespace)
         if not object.metadata.deletionTimestamp then
           remove.delete(model, object, { propagation = "Background" })
         end
+        if store.get(model, kind.id, name, object.metadata.name) then
+          local resource = kind.plural .. "." .. kind.group
+          kinds_left[resource] = (kinds_left[resource] or 0) + 1
+          for _, finalizer in ipairs(object.metadata.finalizers or {}) do
+            holders[finalizer] = (holders[finalizer] or 0) + 1
+          end
+        end
       end
     end
   end
   if left > 0 then
+    tell_namespace(model, namespace, kinds_left, holders)
     return false
   end
   for _, event in ipairs(store.list(model, "events", name)) do

@@ -1,0 +1,81 @@
+--- Which files are mutated, and which tests look at each, the fast ones first.
+local function lua(...)
+  local out = {}
+  for i, name in ipairs({ ... }) do
+    out[i] = ("tests/lua/%s_test.lua"):format(name)
+  end
+  return out
+end
+
+local PLAYBOOKS = { "tests/playbooks", "tests/playbooks --twice --plan --undo" }
+
+return {
+  {
+    name = "playbooks",
+    files = "playbooks/*.lua",
+    tests = { "tests/lua/schedule_test.lua" },
+    last = { PLAYBOOKS[1], PLAYBOOKS[2], "tests/playbooks --faults" },
+  },
+  {
+    name = "k8s",
+    files = "stdlib/plat/k8s.lua stdlib/plat/k8s/*.lua",
+    tests = lua(
+      "k8s_errors",
+      "k8s_causes",
+      "k8s_status",
+      "k8s_predict",
+      "k8s_scale",
+      "plan",
+      "k8s_kubeconfig",
+      "k8s_watch",
+      "mutation_k8s",
+      "k8s_wait",
+      "k8s_client"
+    ),
+    last = { PLAYBOOKS[1], "tests/playbooks --twice --plan --undo" },
+  },
+  {
+    name = "dremio",
+    files = "stdlib/plat/dremio.lua stdlib/plat/dremio/*.lua",
+    tests = lua("dremio", "fleet", "schedule", "mutation_dremio"),
+    last = PLAYBOOKS,
+  },
+  {
+    name = "run",
+    files = "stdlib/plat/run.lua stdlib/plat/run/*.lua stdlib/plat/run/*/*.lua",
+    tests = lua(
+      "run",
+      "run_key",
+      "run_pending",
+      "undo",
+      "rollout",
+      "rollout_course",
+      "rollout_resume",
+      "rollout_watch",
+      "run_hosts_drop",
+      "approve",
+      "journal",
+      "resume",
+      "runs",
+      "run_hosts",
+      "mutation_run",
+      "lock"
+    ),
+    last = { PLAYBOOKS[1], "tests/playbooks --crash", PLAYBOOKS[2], "tests/e2e/endings.sh" },
+  },
+  {
+    name = "effect",
+    files = "stdlib/plat/effect.lua stdlib/plat/effect/*.lua",
+    tests = lua(
+      "effect",
+      "plan",
+      "run",
+      "k8s_predict",
+      "mutation_effect",
+      "undo",
+      "resume",
+      "http_face"
+    ),
+    last = { PLAYBOOKS[1], PLAYBOOKS[2], "tests/e2e/plans.sh" },
+  },
+}
