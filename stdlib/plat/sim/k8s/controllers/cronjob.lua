@@ -182,10 +182,8 @@ function M.sync(model, cj)
   local status = data.copy(cj.status or {})
   local jobs = take_stock(model, cj, status)
   forget(model, cj, jobs)
-  local fields, problem = cron.parse(cj.spec.schedule)
-  if not fields then
-    tell(model, cj, "Warning", "UnparseableSchedule", "unparseable schedule: " .. problem)
-  elseif not cj.spec.suspend then
+  local fields = cron.parse(cj.spec.schedule)
+  if fields and not cj.spec.suspend then
     local at, next_time = due(model, cj, fields, status)
     if at then
       start(model, cj, status, at)
