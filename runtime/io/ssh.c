@@ -162,6 +162,7 @@ static void free_lib(struct plat_ssh *s)
     s->lib = NULL;
     s->spare = NULL;
     ssh_exec_unforget(s);
+    ssh_memory_sweep(s);
 }
 
 void ssh_lose(struct plat_ssh *s, const struct plat_err *err)

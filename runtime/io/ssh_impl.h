@@ -13,6 +13,7 @@ enum {
     SSH_QUEUE_HIGH = 256 * 1024, /* queued bytes from which on input is held back */
     SSH_TAP_MAX = 16 * 1024,     /* of the server's first bytes: banner and KEXINIT */
     SSH_CHUNK = 64 * 1024,
+    SSH_LOOSE = 8,
     SSH_NOTICE_MAX = 4096, /* of what the server says in words while we log in */
 };
 
@@ -102,6 +103,7 @@ struct plat_ssh {
     const char *lib_host_key; /* the library's copy, that nobody has freed */
     bool other_host_key;      /* the server came with another one */
 
+    void *loose[SSH_LOOSE]; /* what the library may forget to free */
     struct plat_buf out;
     struct plat_buf tap; /* until the handshake is over */
     const char *mismatch;
@@ -229,6 +231,7 @@ void ssh_tick_in(struct plat_ssh *s, enum ssh_tick which, double seconds); /* 0:
 
 /* ssh_memory.c */
 LIBSSH2_SESSION *ssh_memory_session(struct plat_ssh *s);
+void ssh_memory_sweep(struct plat_ssh *s); /* when the library's session is freed */
 bool ssh_memory_keep_host_key(struct plat_ssh *s);
 void ssh_memory_watch_host_key(struct plat_ssh *s); /* at least once an exchange */
 
