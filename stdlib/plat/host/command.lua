@@ -199,7 +199,11 @@ function M.perform(host, text, opts)
   opts = opts or {}
   local as = become.of(host, opts.become)
   check_env(opts.env)
-  text = supervise.compose(text, opts)
+  local shell = host:is_local() and "sh" or shells[host.name]
+  local bare = not as and (shell == false or tostring(host.vars.platrun_supervise) == "false")
+  local given = { cwd = opts.cwd, env = opts.env, effect = opts.effect }
+  given.argv = not bare and opts.argv or nil -- a restricted shell lets nobody take its place
+  text = supervise.compose(text, given)
   local stdin = opts.stdin ~= "" and opts.stdin or nil
   local sent = {
     stdin = stdin,
@@ -207,8 +211,7 @@ function M.perform(host, text, opts)
     max_output = opts.max_output,
     on_chunk = opts.on_chunk,
   }
-  local shell = host:is_local() and "sh" or shells[host.name]
-  if not as and (shell == false or tostring(host.vars.platrun_supervise) == "false") then
+  if bare then
     return send(host, text, sent)
   elseif as or stdin or not supervise.is_posix(shell) then
     return marked(host, text, sent, as)
