@@ -5,7 +5,8 @@ local fault = require("plat.fault")
 local out = require("plat.out")
 local time = require("prim.time")
 
-local DEADLINE = 30 -- seconds a test, or a process of a play, may take
+local DEADLINE = 30 -- seconds a test that is a function may take
+local PATIENCE = 120 -- seconds of real time one process of a case may take
 local DEFAULT = "tests/playbooks"
 
 local USAGE = "platrun test [-k TEXT] [--crash --faults --twice --plan --undo] [FILE|DIR...]"
@@ -53,6 +54,7 @@ end
 
 local function parse(argv)
   local opts, paths = cli.parse(argv, FLAGS)
+  opts.patience = opts.deadline or PATIENCE
   opts.deadline = opts.deadline or DEADLINE
   opts.chance = opts.seeds ~= nil or opts.trouble ~= nil
   opts.speed = opts.sandbox_speed

@@ -99,7 +99,7 @@ end
 ---@param tell fun(item: plat.test.Item)
 ---@return integer plays
 function M.cases(tests, opts, tell)
-  local pool = pools.new({ jobs = opts.jobs, deadline = opts.deadline })
+  local pool = pools.new({ jobs = opts.jobs, deadline = opts.patience })
   local done, next_one = {}, 1
   local ok, err = xpcall(pool.run, fault.from_handler, pool, function()
     local order = {}
@@ -128,7 +128,7 @@ end
 ---@param test table
 ---@param opts table `seed`, `speed`
 function M.watch(test, opts)
-  local pool = pools.new({ jobs = 1, deadline = opts.deadline })
+  local pool = pools.new({ jobs = 1, deadline = opts.patience })
   local made = pool:run(function()
     return pools.play(
       { action = "prepare", seed = opts.seed or 1, time = test.case.time },
