@@ -85,7 +85,7 @@ return {
       local renewed, won = false, 0
       local fns = {
         function()
-          task.sleep(0.002 * (round % 8)) -- before, between and after their looks and renames
+          task.sleep(0.02 * (round % 8)) -- before, between and after their looks and renames
           local _, err = fault.try(p.renew, p)
           renewed = not err
           t.ok(renewed or err.lost, tostring(err))
