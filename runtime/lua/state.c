@@ -173,7 +173,7 @@ lua_State *plat_state_new(struct plat_loop *loop, const char *stdlib_dir)
     if (!L)
         return NULL;
     /* Tasks are many: a generational collector would look at every stack each time. */
-    lua_gc(L, LUA_GCINC, 300, 400, 13);
+    lua_gc(L, LUA_GCINC, 200, 400, 13);
     lua_pushcfunction(L, open_all);
     lua_pushlightuserdata(L, loop);
     lua_pushlightuserdata(L, (void *)stdlib_dir);

@@ -99,6 +99,11 @@ function Rig:close()
   M.output_of("rm -rf %s", self.dir)
 end
 
+--- Lets everybody know the first n hosts only: a longer file costs some peers more than others.
+function Rig:know(n)
+  M.output_of("cp %s/known_hosts.%d %s/home/.ssh/known_hosts", self.dir, n, self.dir)
+end
+
 local function has_session(pid)
   return (M.read(("/proc/%s/task/%s/children"):format(pid, pid)) or ""):find("%d") ~= nil
 end

@@ -101,12 +101,22 @@ local function read_line(line)
   return entry
 end
 
+--- Most names have one line: a list for each would be memory for nothing.
 local function add_name(self, name, entry)
-  local at = self.names[name] or {}
-  self.names[name] = at
-  if at[#at] ~= entry then
+  local at = self.names[name]
+  if not at then
+    self.names[name] = entry
+  elseif at.line then
+    self.names[name] = at ~= entry and { at, entry } or at
+  elseif at[#at] ~= entry then
     at[#at + 1] = entry
   end
+end
+
+--- Returns the entries with a name, in a list of the caller's own.
+local function named(self, name)
+  local at = self.names[name] or {}
+  return at.line and { at } or table.move(at, 1, #at, 1, {})
 end
 
 local function has(text, byte)
@@ -161,7 +171,7 @@ function File:matching(name)
   if out then
     return out
   end
-  out = table.move(self.names[name] or {}, 1, #(self.names[name] or {}), 1, {})
+  out = named(self, name)
   for _, entry in ipairs(self.patterns) do
     if pattern.list(name, entry.hosts, true) == 1 then
       out[#out + 1] = entry
