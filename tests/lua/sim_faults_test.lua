@@ -212,6 +212,29 @@ return {
     end
   end,
 
+  ["an answer that comes after the deadline of the request is a timeout"] = function(t)
+    local function open(delay)
+      effect.open({
+        mode = "run",
+        world = {
+          request = function()
+            return { status = 200, headers = {}, body = "late", delay = delay }
+          end,
+        },
+      })
+    end
+    t.defer(effect.close)
+    local req =
+      { url = "http://a.sandbox/", op = "x.get", target = "x", timeout = 0.05, retry = false }
+    open(30)
+    local _, err = fault.try(effect.http, req)
+    t.equal(err.kind, "timeout", "kind")
+    t.match(err.msg, "no answer in 0.05 s", "what was waited for")
+    t.ok(err.phase, "it says that it comes from the wire")
+    open(0.001)
+    t.equal(effect.http(req).body, "late", "in time")
+  end,
+
   -- The kinds of fault of the simulated wire are those of the real one.
   ["a lost connection looks as on a real socket"] = function(t)
     local base = fake.serve(t)

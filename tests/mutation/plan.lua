@@ -28,7 +28,7 @@ return {
       "plan",
       "k8s_kubeconfig",
       "k8s_watch",
-      "mutation_k8s",
+      "secret_use",
       "k8s_wait",
       "k8s_client"
     ),
@@ -37,7 +37,7 @@ return {
   {
     name = "dremio",
     files = "stdlib/plat/dremio.lua stdlib/plat/dremio/*.lua",
-    tests = lua("dremio", "fleet", "schedule", "mutation_dremio"),
+    tests = lua("dremio", "fleet", "schedule"),
     last = PLAYBOOKS,
   },
   {
@@ -58,10 +58,9 @@ return {
       "resume",
       "runs",
       "run_hosts",
-      "mutation_run",
       "lock"
     ),
-    last = { PLAYBOOKS[1], "tests/playbooks --crash", PLAYBOOKS[2], "tests/e2e/endings.sh" },
+    last = { PLAYBOOKS[1], PLAYBOOKS[2] },
   },
   {
     name = "effect",
@@ -69,13 +68,16 @@ return {
     tests = lua(
       "effect",
       "plan",
+      "plan_saved",
       "run",
       "k8s_predict",
-      "mutation_effect",
       "undo",
       "resume",
+      "secret_use",
+      "sim_faults",
+      "sim_host_world",
       "http_face"
     ),
-    last = { PLAYBOOKS[1], PLAYBOOKS[2], "tests/e2e/plans.sh" },
+    last = { PLAYBOOKS[1], PLAYBOOKS[2] },
   },
 }
