@@ -105,7 +105,7 @@ end
 
 -- ---- judging ----
 
-local DEADLINE = 90 -- seconds a test may take; the slowest takes ten on an idle machine
+local DEADLINE = 300 -- seconds a test may take; the slowest takes ten on an idle machine
 
 --- The tests of an area, those of a mutant before them.
 local function tests_of(area, more)

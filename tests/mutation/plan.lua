@@ -60,7 +60,7 @@ return {
       "run_hosts",
       "lock"
     ),
-    last = { PLAYBOOKS[1], PLAYBOOKS[2] },
+    last = { PLAYBOOKS[1], "tests/playbooks --crash", PLAYBOOKS[2], "tests/e2e/endings.sh" },
   },
   {
     name = "effect",
@@ -78,6 +78,6 @@ return {
       "sim_host_world",
       "http_face"
     ),
-    last = { PLAYBOOKS[1], PLAYBOOKS[2] },
+    last = { PLAYBOOKS[1], PLAYBOOKS[2], "tests/e2e/plans.sh" },
   },
 }
