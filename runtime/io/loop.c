@@ -200,8 +200,10 @@ void plat_op_start(struct plat_op *op, uint64_t scope_deadline)
     if (op->timeout <= 0 && !scope_deadline)
         return;
     now = plat_loop_now(loop);
-    if (op->timeout > 0)
-        at = now + (uint64_t)(op->timeout * 1e9);
+    if (op->timeout > 0) { /* at least a nanosecond: a clock that jumps would stand still else */
+        uint64_t span = (uint64_t)(op->timeout * 1e9);
+        at = now + (span ? span : 1);
+    }
     if (scope_deadline && (!at || scope_deadline < at)) {
         at = scope_deadline > now ? scope_deadline : now;
         op->by_scope = true;

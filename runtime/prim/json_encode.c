@@ -18,7 +18,7 @@
 #define OP       "json.encode"
 #define KEPT     "plat.json.writer.kept"
 #define MAX_SIZE (1 << 30)   /* of the result */
-#define KEEP     (64 * 1024) /* bytes of memory that a kept writer may hold */
+#define KEEP     ((size_t)64 * 1024) /* bytes of memory that a kept writer may hold */
 
 enum secrets_mode {
     SECRETS_WRITE,     /* the whole text is a secret then */

@@ -122,6 +122,22 @@ static void virtual_time_jumps_and_nothing_waits(void **state)
     plat_loop_free(loop);
 }
 
+static void the_shortest_wait_moves_virtual_time(void **state)
+{
+    struct plat_loop *loop = new_loop();
+    struct plat_op op = new_op(loop, &sleep_class, 1e-10);
+    uint64_t t0;
+
+    (void)state;
+    plat_loop_virtual(loop, 0, 0);
+    t0 = plat_loop_now(loop);
+    plat_op_start(&op, 0);
+    plat_loop_run(loop);
+    assert_int_equal(op.end, PLAT_END_TIMEOUT);
+    assert_int_equal(plat_loop_now(loop) - t0, 1);
+    plat_loop_free(loop);
+}
+
 static void virtual_time_stands_still_while_a_real_operation_is_in_flight(void **state)
 {
     struct plat_loop *loop = new_loop();
@@ -216,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heap_gives_timers_in_order),
         cmocka_unit_test(virtual_time_jumps_and_nothing_waits),
+        cmocka_unit_test(the_shortest_wait_moves_virtual_time),
         cmocka_unit_test(virtual_time_stands_still_while_a_real_operation_is_in_flight),
         cmocka_unit_test(the_earlier_of_own_timeout_and_scope_counts),
         cmocka_unit_test(an_engine_may_be_faster_than_the_wait),
