@@ -17,7 +17,7 @@
 #define BOX      "plat.json.writer"
 #define OP       "json.encode"
 #define KEPT     "plat.json.writer.kept"
-#define MAX_SIZE (1 << 30)   /* of the result */
+#define MAX_SIZE (1 << 30)           /* of the result */
 #define KEEP     ((size_t)64 * 1024) /* bytes of memory that a kept writer may hold */
 
 enum secrets_mode {
