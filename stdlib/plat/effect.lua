@@ -360,8 +360,9 @@ end
 --- `{ verb = "reboot" | "boot_id" }`.
 ---@async
 ---@param req { target: string, op: string, object: string?, read: string?, change: table?,
----  housekeeping: string?, call: table, here: boolean?, perform: fun(change: plat.Change?): any }
----  here: the host is this machine
+---  housekeeping: string?, call: table, here: boolean?, sees_all: boolean?,
+---  perform: fun(change: plat.Change?): any } here: the host is this machine; sees_all: a read that
+---  may look at anything of its target
 ---@return any
 function M.remote(req)
   local function ask(change)
@@ -369,6 +370,9 @@ function M.remote(req)
   end
   wire.refuse_foreign(state, req)
   if req.read then
+    if req.sees_all then
+      return read(req, ask)
+    end
     return ask()
   elseif req.housekeeping then
     if not env.is_stdlib(2) then

@@ -160,12 +160,15 @@ local function call_of(self, text, argv, opts)
   }
 end
 
-local function look(self, op, text, argv, opts)
+--- Runs a command that only looks. In a plan nobody knows what one sees behind a planned change of
+--- its host, as it may look at anything there.
+local function look(self, op, text, argv, opts, is_witness)
   return effect.remote({
     target = "host " .. self.name,
     op = op,
     object = text,
     read = "the caller says that it changes nothing",
+    sees_all = not is_witness,
     call = call_of(self, text, argv, opts),
     here = self:is_local(),
     perform = function()
@@ -182,7 +185,7 @@ local function witness(self, opts)
   local how = { timeout = opts.timeout, cwd = opts.cwd, env = opts.env, become = opts.become }
   return words
     and function()
-      return look(self, "host.read", M.quote(words), words, how).code == 0
+      return look(self, "host.read", M.quote(words), words, how, true).code == 0
     end
 end
 

@@ -295,6 +295,23 @@ return {
     end)
   end,
 
+  ["what a command sees behind a planned change, no plan knows"] = function(t)
+    each(t, function(host, kind)
+      local path = t.tmp() .. "/conf"
+      assert(fs.write(path, "old", { mode = 420 }))
+      local before, behind
+      local planned = plan(function()
+        before = host:read({ "cat", path }).stdout
+        host:put(path, "new")
+        behind = host:read({ "cat", path })
+      end)
+      t.equal(before, "old", kind)
+      t.equal(behind, nil, kind .. ": the body ends there")
+      t.equal(#planned.lines, 1, kind)
+      t.match(planned.open[1].why, "what follows depends on cat .* after: put 3 bytes", kind)
+    end)
+  end,
+
   ["what others may not read no plan shows"] = function(t)
     each(t, function(host, kind)
       local path = t.tmp() .. "/f"

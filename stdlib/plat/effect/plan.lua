@@ -38,6 +38,7 @@ function M.new(on_line, on_wait)
     overlays = {}, -- how later reads look: { target, fn(read, resp, lost) }, oldest first
     unknown = {}, -- what nobody can know any more: place -> why
     touched = {}, -- place -> the changes that are planned there
+    marked = {}, -- target -> the first change that is planned there
     guessed = {}, -- keys of steps whose bodies go on with a value that their author made up
     glances = setmetatable({}, { __mode = "k" }), -- tasks that only look at what is there now
     bodies = {}, -- the task that runs the body of a step, by its key
@@ -110,6 +111,7 @@ local function leave_mark(self, change, resp, bounded)
   local at = place(change.target, change.object)
   self.touched[at] = self.touched[at] or {}
   table.insert(self.touched[at], change)
+  self.marked[change.target] = self.marked[change.target] or change.text
   if change.overlay and (resp or bounded) then
     table.insert(self.overlays, { target = change.target, fn = change.overlay })
   else
@@ -199,6 +201,7 @@ end
 function Plan:before_read(req)
   local why = self.unknown[place(req.target)]
     or req.object and self.unknown[place(req.target, req.object)]
+    or req.sees_all and self.marked[req.target]
   if why and not glancing(self, req) then
     self:cut(("what follows depends on %s after: %s"):format(req.object or req.target, why))
   end
