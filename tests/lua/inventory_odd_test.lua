@@ -49,6 +49,11 @@ return {
     t.fails("parse", inv.list, inv)
   end,
 
+  ["a line of blanks costs what it is long"] = function(t)
+    local blanks = (" \v"):rep(300000)
+    t.equal(load_text(t, "a\n" .. blanks .. "\nb" .. blanks .. "\n"):names(), { "a", "b" })
+  end,
+
   ["ranges of any digits, empty names, keys that JSON does not know"] = function(t)
     for _, range in ipairs({ "[:99999999999999999999]", "[1:2:99999999999999999999]" }) do
       t.fails("hosts:1: .*at most 15 digits", load_text, t, "a" .. range .. "\n")
