@@ -38,21 +38,42 @@ local function between(least, most)
   }
 end
 
+local function put_autoscaler(world, name, min, max)
+  world:put({
+    apiVersion = "autoscaling/v2",
+    kind = "HorizontalPodAutoscaler",
+    metadata = { name = name, namespace = "data-platform" },
+    spec = {
+      minReplicas = min,
+      maxReplicas = max,
+      scaleTargetRef = { apiVersion = "apps/v1", kind = "StatefulSet", name = SET },
+    },
+  })
+end
+
 --- Lets an autoscaler own the number of executors.
 local function autoscaled(min, max)
   return function(world)
-    world:put({
-      apiVersion = "autoscaling/v2",
-      kind = "HorizontalPodAutoscaler",
-      metadata = { name = SET, namespace = "data-platform" },
-      spec = {
-        minReplicas = min,
-        maxReplicas = max,
-        scaleTargetRef = { apiVersion = "apps/v1", kind = "StatefulSet", name = SET },
-      },
-    })
+    put_autoscaler(world, SET, min, max)
     world:advance(60)
   end
+end
+
+--- Lets two fight over it.
+local function fought_over(world)
+  put_autoscaler(world, SET, 3, 6)
+  put_autoscaler(world, "other", 3, 6)
+  world:advance(60)
+end
+
+local function patch_set(world, body)
+  local path = "/apis/apps/v1/namespaces/data-platform/statefulsets/" .. SET
+  world:api("PATCH", path, body, "application/merge-patch+json")
+end
+
+--- Somebody has just begun to roll out another image.
+local function updated(world)
+  patch_set(world, '{"spec":{"template":{"metadata":{"annotations":{"rolled":"today"}}}}}')
 end
 
 --- The goal: so many executors, and bounds of the autoscaler.
@@ -70,12 +91,7 @@ local function of_nine(world)
   for i = 5, 8 do
     world:node({ name = "worker-" .. i, cpu = "11", memory = "44Gi" })
   end
-  world:api(
-    "PATCH",
-    "/apis/apps/v1/namespaces/data-platform/statefulsets/" .. SET,
-    '{"spec":{"replicas":9}}',
-    "application/merge-patch+json"
-  )
+  patch_set(world, '{"spec":{"replicas":9}}')
   world:advance(1200)
 end
 
@@ -96,7 +112,14 @@ return {
   ["shrinks, an executor at a time"] = {
     playbook = PLAYBOOK,
     args = { executors = 1 },
-    invariant = between(1, 3),
+    invariant = list.merge(between(1, 3), {
+      ["one leaves at a time"] = function(world)
+        local leaving = list.where(world:pods({ app = "dremio", role = "executor" }), function(pod)
+          return pod.deleting
+        end)
+        return #leaving <= 1, #leaving .. " leave"
+      end,
+    }),
     goal = has(1),
     changes = 2,
     says = { "retire dremio%-executor%-2", "retire dremio%-executor%-1" },
@@ -140,6 +163,7 @@ return {
     invariant = between(3, 5),
     goal = has(3),
     exit = 8,
+    says = "failed: grow from 3 to 5 executors: .*image", -- the step waits, not only the proof
   },
   ["refuses what does not fit on the nodes"] = {
     playbook = PLAYBOOK,
@@ -149,6 +173,25 @@ return {
     exit = 6,
     changes = 0,
     says = "room on the nodes",
+  },
+  ["refuses what autoscalers fight over"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 5 },
+    world = fought_over,
+    invariant = between(3, 3),
+    exit = 6,
+    changes = 0,
+    says = "autoscalers fight over it",
+  },
+  ["refuses in the middle of an update"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 5 },
+    world = updated,
+    invariant = between(3, 3),
+    exit = 6,
+    changes = 0,
+    says = "a rolling update is in progress",
+    modes = { faults = "the update goes on meanwhile" },
   },
   ["grows under an autoscaler"] = {
     playbook = PLAYBOOK,
