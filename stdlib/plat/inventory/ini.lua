@@ -28,8 +28,8 @@ function Reader:set(entry, key, value)
   end
 end
 
---- Returns a text without the blanks at its ends, in two steps: one pattern for both ends would take
---- a square of time for many blanks.
+--- Returns a text without the blanks at its ends, in two steps: one pattern for both ends would
+--- take a square of time for many blanks.
 local function trim(text)
   return text:match(".*%S", text:match("^%s*()")) or ""
 end
