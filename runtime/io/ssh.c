@@ -226,8 +226,9 @@ static void on_event(uv_poll_t *poll, int status, int events)
 {
     struct plat_ssh *s = poll->data;
 
-    (void)status; /* an error shows when it is read */
     (void)events;
+    if (status < 0)
+        s->events = 0; /* libuv has stopped it; the error shows when it is read */
     if (s->phase == SSH_CONNECTING)
         ssh_connect_event(s);
     else

@@ -30,6 +30,8 @@ void ssh_exec_end(struct plat_ssh_exec *e)
         e->next->link = e->link;
     if (s->opening == e)
         s->opening = NULL;
+    if (s->starting == e)
+        s->starting = NULL;
     if (e->state != SSH_EXEC_WAITING && ssh_exec_counts(e))
         s->channels--;
     e->state = SSH_EXEC_ENDED;

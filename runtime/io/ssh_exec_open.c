@@ -1,6 +1,9 @@
 /*
  * How channels begin.  At most PLAT_SSH_CHANNELS sessions are open, and one channel at a time is
- * being opened, because libssh2 keeps that state in the session.
+ * being opened, because libssh2 keeps that state in the session.  One at a time, too, is asked to
+ * run something: libssh2 takes any answer to a request for the end of its waiting, looks whether it
+ * is for this channel, and fails if not.  A channel that is cut meanwhile keeps its turn until it
+ * is closed, since the server answers before it closes.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -271,7 +274,7 @@ bool plat_ssh_setenv(struct plat_ssh *s, const char *name, const char *value)
     return false;
 }
 
-bool ssh_exec_start(struct plat_ssh_exec *e)
+static bool ask(struct plat_ssh_exec *e)
 {
     bool pty = e->pty, subsystem = e->kind == PLAT_SSH_SUBSYSTEM;
     int rc;
@@ -300,6 +303,24 @@ bool ssh_exec_start(struct plat_ssh_exec *e)
     if (!pty)
         running(e);
     return true;
+}
+
+bool ssh_exec_start(struct plat_ssh_exec *e)
+{
+    struct plat_ssh *s = e->s;
+    bool changed;
+
+    if (e->cut) {
+        e->state = SSH_EXEC_RUNNING;
+        return true;
+    }
+    if (s->starting && s->starting != e)
+        return false;
+    s->starting = e;
+    changed = ask(e);
+    if (s->starting == e && e->opened)
+        s->starting = NULL;
+    return changed;
 }
 
 /* libssh2 forgets what it waits for when receiving fails, and nothing else. */

@@ -221,9 +221,7 @@ static bool step(struct plat_ssh_exec *e)
     case SSH_EXEC_OPENING:
         return e->cut && ssh_exec_connects(e) ? ssh_exec_abort_open(e) : ssh_exec_open(e);
     case SSH_EXEC_STARTING:
-        if (e->cut)
-            e->state = SSH_EXEC_RUNNING;
-        return e->cut || ssh_exec_start(e);
+        return ssh_exec_start(e);
     case SSH_EXEC_RUNNING:
         return step_run(e);
     case SSH_EXEC_ENDED:

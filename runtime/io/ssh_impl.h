@@ -133,12 +133,13 @@ struct plat_ssh {
     bool told_end;      /* the server said that it ends the connection: goodbye */
     char goodbye[100];
 
-    struct plat_ssh_exec *execs;   /* all, in the order of their start */
-    struct plat_ssh_exec *due;     /* whose owners are to be told something */
-    struct plat_ssh_exec *opening; /* whose channel is being opened */
-    LIBSSH2_CHANNEL *spare;        /* a closed one: what an idle session is read through */
-    void *asked;                   /* memory of the channel that is being opened, perhaps */
-    LIBSSH2_CHANNEL *forgotten;    /* of one that was not opened: see ssh_exec_ask.c */
+    struct plat_ssh_exec *execs;    /* all, in the order of their start */
+    struct plat_ssh_exec *due;      /* whose owners are to be told something */
+    struct plat_ssh_exec *opening;  /* whose channel is being opened */
+    struct plat_ssh_exec *starting; /* whose channel is asked to run something */
+    LIBSSH2_CHANNEL *spare;         /* a closed one: what an idle session is read through */
+    void *asked;                    /* memory of the channel that is being opened, perhaps */
+    LIBSSH2_CHANNEL *forgotten;     /* of one that was not opened: see ssh_exec_ask.c */
     struct plat_ssh_forward *forwards;
     int channels; /* open ones that count for sshd's MaxSessions */
     int max_channels;

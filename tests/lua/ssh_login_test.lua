@@ -225,6 +225,27 @@ return {
     t.match(text_of(cbc), "hint: on the host, add aes256%-ctr to Ciphers in sshd_config")
   end,
 
+  ["many channels of one session ask at once, and each gets its own answers"] = function(t)
+    local dir = help.keys(t, "host_ed25519", "user_ed25519")
+    local server <close> = help.server(t, dir, "AcceptEnv GIVEN_*\nMaxSessions 8\n")
+    local set = "-o 'SetEnv=GIVEN_A=1 GIVEN_B=2 OTHER=3 GIVEN_C=4'"
+    local session <close> = ssh.open(host(server, key_file(server, "user_ed25519"), set))
+    local jobs = {}
+    for i = 1, 200 do
+      jobs[i] = function()
+        local command = ("echo %d$GIVEN_A$GIVEN_B$OTHER$GIVEN_C"):format(i)
+        if i % 7 == 0 then
+          task.timeout(0.005, function()
+            session:exec(command)
+          end)
+        else
+          t.equal(assert(session:exec(command)).stdout, i .. "124\n")
+        end
+      end
+    end
+    task.all(jobs)
+  end,
+
   ["variables that ssh_config has sent along, where the server takes them"] = function(t)
     local dir = help.keys(t, "host_ed25519", "user_ed25519")
     local server <close> = help.server(t, dir, "AcceptEnv GIVEN_*\n")
