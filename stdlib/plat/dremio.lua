@@ -263,10 +263,12 @@ function Client:wait_drained(name, opts)
   local about = { op = "dremio.wait_drained", target = self.target, object = name }
   opts = WAIT(opts)
   opts.what = "nothing runs on " .. name
+  local deadline = time.mono() + opts.within -- then all jobs are named
   local last, followed = nil, 0
   watch.watch(about, opts, function()
     followed = followed + 1
-    if last and followed < FOLLOW and runs(self, last.jobs[1]) then
+    local follow = last and followed < FOLLOW and time.mono() < deadline
+    if follow and runs(self, last.jobs[1]) then
       return last -- as long as this one runs, the executor is not idle
     end
     followed = 0

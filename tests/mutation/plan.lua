@@ -37,7 +37,7 @@ return {
   {
     name = "dremio",
     files = "stdlib/plat/dremio.lua stdlib/plat/dremio/*.lua",
-    tests = lua("dremio", "fleet", "schedule"),
+    tests = lua("dremio", "dremio_drain", "fleet", "schedule"),
     last = PLAYBOOKS,
   },
   {

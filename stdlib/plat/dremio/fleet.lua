@@ -7,6 +7,7 @@ local effect = require("plat.effect")
 local fault = require("plat.fault")
 local k8s = require("plat.k8s")
 local list = require("plat.list")
+local pod_status = require("plat.k8s.status")
 local watch = require("plat.dremio.watch")
 
 local M = {}
@@ -321,8 +322,8 @@ function Fleet:wait_left(name, within)
   local about = { op = "dremio.fleet", object = name }
   local opts = { what = "pod " .. name .. " is gone", within = within, readings = 1, every = 5 }
   watch.watch(about, opts, function()
-    local pod = list.find(self._set:pods(), { name = name })
-    return { good = not pod, text = pod and pod.state or "gone" }
+    local pod = self._client:find("pods", self._namespace, name)
+    return { good = not pod, text = pod and pod_status.pod_state(pod) or "gone" }
   end)
   self.api:wait_gone(name, { within = within })
 end

@@ -10,6 +10,7 @@ local M = {}
 local PAGE = 500 -- Dremio refuses larger pages
 local MAX_ROWS = 100000
 local FIRST_POLL, MAX_POLL = 0.25, 10 -- seconds between looks at a job
+local MAX_FIRST = 2 -- seconds to the first look, however long the last statement took
 
 local SELECT = "a select reads tables and changes none"
 local ABANDON = "ends a select that this session started and nobody waits for"
@@ -32,9 +33,15 @@ end
 
 local FINAL = { COMPLETED = true, FAILED = true, CANCELED = true, INVALID_STATE = true }
 
+--- Follows a job to its end. The first look comes when the session's last job had ended, a little
+--- earlier each time: statements of one session resemble each other.
 local function await_job(session, id, about, timeout)
-  local deadline = time.mono() + timeout
+  local began = time.mono()
+  local deadline = began + timeout
+  local first = session.first_look or FIRST_POLL
   local delay = FIRST_POLL
+  time.sleep(math.min(first, timeout))
+  session.first_look = math.max(first * 0.9, FIRST_POLL)
   while true do
     local job = session:call({
       path = "/api/v3/job/" .. id,
@@ -54,6 +61,7 @@ local function await_job(session, id, about, timeout)
     end
     time.sleep(math.min(delay, left))
     delay = math.min(delay * 2, MAX_POLL)
+    session.first_look = math.min(time.mono() - began, MAX_FIRST)
   end
 end
 
