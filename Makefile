@@ -38,6 +38,8 @@ WARN += -Werror
 endif
 OPT := -O2 -g
 LINK := -Wl,--as-needed
+# The dynamic linker looks for each symbol in this order: what defines most of them comes first.
+FIRST := -lcrypto -lc -lmicrohttpd
 ifdef SAN
 OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LINK += -fsanitize=address,undefined
@@ -68,7 +70,7 @@ all: $B/platrun
 
 $B/platrun: $(OBJ) $B/obj/gen/embed.o
 	@echo "  LINK  $@"
-	@$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(pkg_libs) -lpthread
+	@$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(FIRST) $(pkg_libs) -lpthread
 
 $B/obj/%.o: runtime/%.c
 	@mkdir -p $(@D)

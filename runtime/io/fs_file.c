@@ -113,11 +113,15 @@ static bool is_still(int fd, const char *path)
            mine.st_dev == there.st_dev;
 }
 
+/* Cut behind the text and not to nothing first: ext4 would send a file that was emptied to the disk
+ * when it is closed, and a lock is only for those who live now. */
 static bool put_text(int fd, const char *text)
 {
     size_t len = strlen(text);
+    struct stat st;
 
-    return ftruncate(fd, 0) == 0 && pwrite(fd, text, len, 0) == (ssize_t)len;
+    return pwrite(fd, text, len, 0) == (ssize_t)len && fstat(fd, &st) == 0 &&
+           (st.st_size == (off_t)len || ftruncate(fd, (off_t)len) == 0);
 }
 
 /* Opens and locks once.  -1 with errno; EAGAIN: the file is not at its path any more. */

@@ -109,13 +109,26 @@ static int l_version(lua_State *L)
     return 1;
 }
 
-/* modules() -> sorted names of the embedded modules */
+/* modules([prefix]) -> sorted names of the embedded modules, less the prefix that chooses them */
 static int l_modules(lua_State *L)
 {
-    lua_createtable(L, (int)plat_embeds_n, 0);
-    for (size_t i = 0; i < plat_embeds_n; i++) {
-        lua_pushstring(L, plat_embeds[i].name);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    size_t len, from = 0, to = plat_embeds_n;
+    const char *prefix = luaL_optlstring(L, 1, "", &len);
+
+    while (from < to) { /* the first that is not before the prefix */
+        size_t middle = from + (to - from) / 2;
+
+        if (strcmp(plat_embeds[middle].name, prefix) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    lua_newtable(L);
+    for (lua_Integer n = 1; from < plat_embeds_n; from++, n++) {
+        if (strncmp(plat_embeds[from].name, prefix, len) != 0)
+            break;
+        lua_pushstring(L, plat_embeds[from].name + len);
+        lua_rawseti(L, -2, n);
     }
     return 1;
 }

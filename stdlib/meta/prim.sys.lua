@@ -40,9 +40,11 @@ function M.hostname() end
 ---@return string
 function M.version() end
 
---- Returns the names of the embedded modules, sorted.
+--- Returns the names of the embedded modules, sorted; with a prefix ("plat.cmd.") what follows it
+--- in the names of those that begin with it.
+---@param prefix? string
 ---@return string[]
-function M.modules() end
+function M.modules(prefix) end
 
 --- Returns the documentation of an embedded module.
 ---@param name string

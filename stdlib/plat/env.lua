@@ -13,11 +13,13 @@ local M = {}
 ---@param name string "plat.x"
 ---@return table
 function M.lazy(name)
-  return setmetatable({}, {
-    __index = function(_, field)
-      return require(name)[field]
-    end,
-  })
+  local meta = {}
+  function meta.__index(_, field)
+    local module = require(name)
+    meta.__index = module -- the next use finds it without a call
+    return module[field]
+  end
+  return setmetatable({}, meta)
 end
 
 local ADDRESSED = { table = true, ["function"] = true, userdata = true, thread = true }

@@ -15,8 +15,8 @@ local sys = require("prim.sys")
 local M = {}
 
 local verbs = {}
-for _, module in ipairs(sys.modules()) do
-  verbs[module:match("^plat%.host%.verb%.([%w_]+)$") or 0] = true
+for _, name in ipairs(sys.modules("plat.host.verb.")) do
+  verbs[name] = true
 end
 
 ---@class plat.Host

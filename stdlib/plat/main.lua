@@ -54,14 +54,11 @@ local function find_command(argv)
 end
 
 local function load_command(name)
-  local sys = require("prim.sys")
-  local names = {}
-  for _, module in ipairs(sys.modules()) do
-    local cmd = module:match("^plat%.cmd%.([%w-]+)$")
-    if cmd == name then
-      return require(module)
+  local names = require("prim.sys").modules("plat.cmd.")
+  for _, command in ipairs(names) do
+    if command == name then
+      return require("plat.cmd." .. command)
     end
-    names[#names + 1] = cmd
   end
   local check = require("plat.check")
   local fault = require("plat.fault")

@@ -5,15 +5,15 @@ local fault = require("plat.fault")
 local json = require("plat.json")
 local list = require("plat.list")
 local recorder = require("plat.run.recorder")
-local remembered = require("plat.run.memory")
 local scoped = require("plat.run.scoped")
 local sys = require("prim.sys")
 
+local NAMED = require("plat.run.named")
 local M = {}
 
 local verbs = {}
-for _, module in ipairs(sys.modules()) do
-  verbs[module:match("^plat%.run%.verb%.([%w_]+)$") or 0] = true
+for _, name in ipairs(sys.modules("plat.run.verb.")) do
+  verbs[name] = true
 end
 
 ---@class plat.Run
@@ -109,7 +109,7 @@ end
 ---@async
 ---@param record table
 function Run:record(record)
-  if remembered.NAMED[record.type] then
+  if NAMED[record.type] then
     self.latest[record.type .. "|" .. record.name] = record
   end
   if self.journal and not self.planning then

@@ -286,8 +286,13 @@ static void says_who_holds_a_lock(void **state)
     assert_non_null(strstr(err.msg, "held by run 17"));
     has("lock", "run 17, pid 4711\n"); /* the loser wrote nothing */
     close(fd);
+    fd = plat_fs_lock(in("lock"), "run 18\n", holder, sizeof(holder), &err);
+    assert_true(fd >= 0);
+    has("lock", "run 18\n"); /* nothing of the longer text is left */
+    close(fd);
     fd = plat_fs_lock(in("lock"), NULL, holder, sizeof(holder), &err);
     assert_true(fd >= 0);
+    has("lock", "run 18\n");
     close(fd);
 }
 

@@ -126,6 +126,35 @@ return {
     t.match(err.where, "core_test.lua:%d+$")
     t.match(err.msg, "index a nil value")
   end,
+  ["modules are found by the beginning of their names"] = function(t)
+    local sys = require("prim.sys")
+    local all, found = sys.modules(), {}
+    for i, name in ipairs(all) do
+      t.ok(i == 1 or all[i - 1] < name, name)
+      found[#found + 1] = name:match("^plat%.run%.verb%.(.*)$")
+    end
+    t.ok(#found > 5)
+    t.equal(sys.modules("plat.run.verb."), found)
+    t.equal(sys.modules(all[1])[1], "")
+    t.equal(sys.modules(all[#all]), { "" })
+    t.equal(sys.modules("a"), {})
+    t.equal(sys.modules("plat.run.verbs"), {})
+    t.equal(sys.modules("z"), {})
+  end,
+  ["a lazy module is loaded when it is first used"] = function(t)
+    local count = 0
+    package.preload["plat.made_up"] = function()
+      count = count + 1
+      return { one = 1 }
+    end
+    t.defer(function()
+      package.preload["plat.made_up"], package.loaded["plat.made_up"] = nil, nil
+    end)
+    local lazy = require("plat.env").lazy("plat.made_up")
+    t.equal(count, 0)
+    t.equal({ lazy.one, lazy.one, lazy.two }, { 1, 1 })
+    t.equal(count, 1)
+  end,
   ["try returns nil and the fault"] = function(t)
     local value, err = try(fault.raise, "exit", nil, { msg = "no" })
     t.equal(value, nil)

@@ -43,9 +43,11 @@ end
 local function with_source(t, read)
   local sys = require("prim.sys")
   local modules = sys.modules
-  sys.modules = function()
-    local names = modules()
-    names[#names + 1] = "plat.secret.source.test"
+  sys.modules = function(prefix)
+    local names = modules(prefix)
+    if prefix == "plat.secret.source." then
+      names[#names + 1] = "test"
+    end
     return names
   end
   package.loaded["plat.secret.source.test"] = { read = read }

@@ -3,6 +3,7 @@
 local answers = require("plat.exec.answers")
 local chosen_by = require("plat.run.chosen")
 local cli = require("plat.cli")
+local connection = require("plat.ssh.flags")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
 local flags = require("plat.ssh.given")
@@ -42,7 +43,7 @@ local FLAGS = {
     help = "instead of the platrun.conf that is found",
   },
 }
-table.move(flags.FLAGS, 1, #flags.FLAGS, #FLAGS + 1, FLAGS)
+table.move(connection, 1, #connection, #FLAGS + 1, FLAGS)
 FLAGS[#FLAGS + 1] = { "--help", "-h", help = "this text" }
 
 local ANY_CODE = {}

@@ -10,11 +10,7 @@ local sys = require("prim.sys")
 local FLAGS = { { "--help", "-h", help = "this text" } }
 
 local function commands()
-  local names = {}
-  for _, module in ipairs(sys.modules()) do
-    names[#names + 1] = module:match("^plat%.cmd%.([%w-]+)$")
-  end
-  return names
+  return sys.modules("plat.cmd.")
 end
 
 local function require_command(name)

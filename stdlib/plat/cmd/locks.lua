@@ -88,7 +88,7 @@ local function with_door(inventory, breaking, fn)
     world = require("plat.sim.world").open({
       ephemeral = not breaking,
       lazy = true,
-      hosts = require("plat.sim.host.place").of_inventory(inventory),
+      inventory = inventory,
     })
     out.err("sandbox: the locks are those of the simulated platform")
   end

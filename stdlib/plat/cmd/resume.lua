@@ -63,7 +63,7 @@ return {
     elseif #words > 1 then
       fault.raise("usage", nil, { msg = "one run at a time", hint = USAGE, where = "" })
     end
-    local id = words[1] and journal.find(words[1]) or again.newest()
+    local id = words[1] and journal.find(words[1]) or require("plat.run.dangling").newest()
     if opts.abandon then
       again.abandon(id, opts.reason)
       out.line(("run %s is abandoned: what it did stays as it is"):format(id))

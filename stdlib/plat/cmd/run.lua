@@ -90,10 +90,9 @@ end
 
 --- Starts a run; with --resume-or-start goes on with the one that was interrupted.
 local function start(playbook, args, opts)
-  local again = require("plat.run.again")
-  local dangling = not opts.check and again.dangling(playbook)
+  local dangling = not opts.check and require("plat.run.dangling").of(playbook)
   if dangling and opts.resume_or_start then
-    return again.resume(dangling, opts, { closed = {}, redo = {} }, args)
+    return require("plat.run.again").resume(dangling, opts, { closed = {}, redo = {} }, args)
   elseif dangling and out.verbosity() >= 0 then
     out.warn(
       ("run %s of this playbook was not finished: platrun resume %s, or --abandon"):format(

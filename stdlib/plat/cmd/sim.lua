@@ -1,6 +1,7 @@
 --- platrun sim record: a live cluster and live hosts, as the beginning of a simulated world.
 
 local cli = require("plat.cli")
+local connection = require("plat.ssh.flags")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
 local flags = require("plat.ssh.given")
@@ -21,7 +22,7 @@ local FLAGS = {
   { "--help", "-h", help = "this text" },
 }
 
-table.move(flags.FLAGS, 1, #flags.FLAGS, #FLAGS + 1, FLAGS)
+table.move(connection, 1, #connection, #FLAGS + 1, FLAGS)
 
 local function usage(msg, hint)
   fault.raise("usage", nil, { msg = msg, hint = hint or USAGE, where = "" })

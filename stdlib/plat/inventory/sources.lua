@@ -45,13 +45,17 @@ local function stat(path)
   return info
 end
 
+local function file_of(path, text, err)
+  fault.must({ op = "inventory", object = path }, text, err)
+  return { name = path, text = text, dir = M.folder(path) }
+end
+
 --- Returns the text of a file that not everybody may write to.
 ---@param path string
 ---@return { name: string, text: string, dir: string }
 function M.read(path)
   stat(path)
-  local text = fault.must({ op = "inventory", object = path }, fs.read(path, { max = MAX_FILE }))
-  return { name = path, text = text, dir = M.folder(path) }
+  return file_of(path, fs.read(path, { max = MAX_FILE }))
 end
 
 --- Returns what a run remembers of a program: its text, if it is one.
@@ -91,11 +95,10 @@ local function is_ignored(name)
 end
 
 --- Returns whether a file is a program: it begins with "#!", or is executable and no text.
-local function is_program(path, info)
+local function is_program(path, info, text)
   if info.size > MAX_FILE then
     return info.mode & EXECUTABLE ~= 0
   end
-  local text = fs.read(path, { max = MAX_FILE }) or ""
   if text:sub(1, 2) == "#!" and info.mode & EXECUTABLE == 0 then
     refuse(
       "parse",
@@ -107,11 +110,12 @@ local function is_program(path, info)
 end
 
 local function collect_file(path, info, items)
-  if is_program(path, info) then
+  local text, err = fs.read(path, { max = MAX_FILE })
+  if is_program(path, info, text or "") then
     items[#items + 1] = { program = path }
     return
   end
-  local file = M.read(path)
+  local file = file_of(path, text, err)
   file.is_yaml = is_yaml(file)
   if file.is_yaml then
     yaml.parse(file)

@@ -2,10 +2,11 @@
 
 local exit = require("plat.run.exit")
 local fault = require("plat.fault")
-local memory = require("plat.run.memory")
+local lazy = require("plat.env").lazy
+local memory = lazy("plat.run.memory")
 local step_key = require("plat.run.key")
 local task = require("plat.task")
-local undo = require("plat.env").lazy("plat.run.undo")
+local undo = lazy("plat.run.undo")
 
 local M = {}
 

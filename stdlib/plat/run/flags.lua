@@ -1,6 +1,6 @@
 --- The flags of `platrun PLAYBOOK`, by plat.cli.
 
-local given = require("plat.ssh.given")
+local connection = require("plat.ssh.flags")
 
 local FLAGS = {
   {
@@ -97,7 +97,7 @@ local FLAGS = {
   { "--seed", type = "integer", value = "N", help = "seed of a new sandbox" },
 }
 
-table.move(given.FLAGS, 1, #given.FLAGS, #FLAGS + 1, FLAGS)
+table.move(connection, 1, #connection, #FLAGS + 1, FLAGS)
 FLAGS[#FLAGS + 1] = { "--help", "-h", help = "this text" }
 
 return FLAGS

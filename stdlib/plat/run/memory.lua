@@ -4,6 +4,7 @@ local list = require("plat.list")
 local pending = require("plat.run.pending")
 local step_key = require("plat.run.key")
 
+local NAMED = require("plat.run.named")
 local M = {}
 
 ---@class plat.run.Memory
@@ -24,9 +25,6 @@ local M = {}
 ---@field count integer records there are
 ---@field performed integer changes that happened or may have
 ---@field last_change integer number of the newest intent, 0 without one
-
---- Types of records that have a name, of which the newest one counts.
-M.NAMED = { keep = true, guard = true, request = true, approval = true, lock = true }
 
 --- Returns what became of a change, as far as it is recorded.
 ---@param change table { intent, outcome? }
@@ -193,7 +191,7 @@ function M.read(records)
     failed = {},
     last_change = 0,
   }
-  for name in pairs(M.NAMED) do
+  for name in pairs(NAMED) do
     m.latest[name] = {}
   end
   m.count = #records
@@ -201,7 +199,7 @@ function M.read(records)
     if on[r.type] then
       on[r.type](m, r)
     end
-    if M.NAMED[r.type] then
+    if NAMED[r.type] then
       m.latest[r.type][r.name] = r
     end
   end

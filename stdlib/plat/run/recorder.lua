@@ -1,12 +1,12 @@
 --- What the door tells of changes, written down: the intent before, the outcome after; and what an
 --- earlier process recorded, told to the door.
 
-local change_data = require("plat.effect.change").data
 local fault = require("plat.fault")
 local json = require("plat.json")
-local memory = require("plat.run.memory")
+local lazy = require("plat.env").lazy
+local changes, memory = lazy("plat.effect.change"), lazy("plat.run.memory")
 local pending = require("plat.run.pending")
-local settle = require("plat.env").lazy("plat.run.settle")
+local settle = lazy("plat.run.settle")
 local step_key = require("plat.run.key")
 local task = require("plat.task")
 
@@ -99,7 +99,7 @@ local function intent(run, change)
     run.expect:change(change)
   end
   pass_no_return(run, step)
-  local record = change_data(change)
+  local record = changes.data(change)
   record.type = "intent"
   run:record(record)
   local ok, err = xpcall(run.sync, fault.from_handler, run)

@@ -15,7 +15,7 @@ function M.open(inventory)
   out.err("sandbox: nothing real is touched")
   return require("plat.sim.world").open({
     lazy = true,
-    hosts = require("plat.sim.host.place").of_inventory(inventory),
+    inventory = inventory,
   })
 end
 

@@ -46,7 +46,7 @@ local function open_sandbox(opts, inventory)
     time = opts.sandbox_time and cli.time("--sandbox-time", opts.sandbox_time),
     speed = opts.sandbox_speed,
     seed = opts.seed,
-    hosts = require("plat.sim.host.place").of_inventory(inventory),
+    inventory = inventory,
   })
   math.randomseed(opened.seed, opened.now // 1 | 0) -- the same seed, the same jitter
   for _, f in ipairs(faults) do

@@ -73,8 +73,8 @@ local on = {}
 
 --- Further events, one a file in plat.run.say, loaded when they first come.
 local said = {}
-for _, module in ipairs(require("prim.sys").modules()) do
-  said[module:match("^plat%.run%.say%.([%w_]+)$") or 0] = true
+for _, name in ipairs(require("prim.sys").modules("plat.run.say.")) do
+  said[name] = true
 end
 
 local function say(name)

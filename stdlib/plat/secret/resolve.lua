@@ -17,13 +17,7 @@ local KEPT = { usage = true, connect = true, timeout = true, cancelled = true, b
 --- Returns the schemes that there are, sorted.
 ---@return string[]
 function M.schemes()
-  local names = {}
-  for _, module in ipairs(sys.modules()) do
-    if module:sub(1, #PREFIX) == PREFIX then
-      names[#names + 1] = module:sub(#PREFIX + 1)
-    end
-  end
-  return names
+  return sys.modules(PREFIX)
 end
 
 --- Returns the scheme of a reference and what follows it; nil for the name of a secret.

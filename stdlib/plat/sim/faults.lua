@@ -62,10 +62,8 @@ local found
 function M.names()
   if not found then
     found = {}
-    for _, module in ipairs(sys.modules()) do
-      if module:sub(1, #PREFIX) == PREFIX then
-        found[#found + 1] = (module:sub(#PREFIX + 1):gsub("_", "-"))
-      end
+    for i, name in ipairs(sys.modules(PREFIX)) do
+      found[i] = name:gsub("_", "-")
     end
     table.sort(found)
   end

@@ -2,11 +2,10 @@
 --- world is built again after the process has ended, however it ended.
 
 local fault = require("plat.fault")
-local faults = require("plat.env").lazy("plat.sim.faults")
 local json = require("plat.json")
-local models = require("plat.sim.models")
-local place = require("plat.sim.host.place")
-local request = require("plat.sim.request")
+local lazy = require("plat.env").lazy
+local faults, models = lazy("plat.sim.faults"), lazy("plat.sim.models")
+local place, request = lazy("plat.sim.host.place"), lazy("plat.sim.request")
 local state = require("plat.state")
 local time = require("prim.time")
 
@@ -14,7 +13,10 @@ local M = {}
 
 M.SCHEMA = 1
 
-M.parse_request = request.parse
+--- Parses a request: see plat.sim.request.
+function M.parse_request(...)
+  return request.parse(...)
+end
 
 --- Returns the fault that a text names.
 ---@param text string
@@ -24,10 +26,14 @@ function M.parse_fault(text)
 end
 
 local SAFE = { GET = true, HEAD = true, OPTIONS = true }
-
 local World = { __name = "plat.sim.World" }
 World.__index = World
-place.give(World)
+
+for _, name in ipairs({ "owns", "remote", "host" }) do -- what hosts need, of plat.sim.host.place
+  World[name] = function(...)
+    return place[name](...)
+  end
+end
 
 -- ---- models ----
 
@@ -277,14 +283,14 @@ function World:live()
 end
 
 --- Opens the world that earlier runs left, or a new one.
----@param opts table `{ ephemeral, time, speed, seed, lazy, hosts, rules }`: an ephemeral world is
----  not written down; a lazy one is built when it is first asked; hosts: see plat.sim.host
+---@param opts table `{ ephemeral, time, speed, seed, lazy, inventory, rules }`: an ephemeral world
+---  is not written down; a lazy one is built when it is first asked; inventory: names the hosts
 ---@return table world
 function M.open(opts)
   local self = setmetatable({
     dir = M.dir(),
     ephemeral = opts.ephemeral,
-    hosts = opts.hosts,
+    inventory = opts.inventory,
     rules = opts.rules,
     fixture = opts.fixture,
   }, World)

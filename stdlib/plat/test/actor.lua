@@ -84,7 +84,7 @@ end
 local function resume(play, case, at)
   local again = require("plat.run.again")
   local playbook = playbooks.load(case.playbook)
-  local id = again.dangling(playbook)
+  local id = require("plat.run.dangling").of(playbook)
   if not id then
     return perform(play, case, at)
   end

@@ -40,13 +40,14 @@ function M.specs(...)
 end
 
 --- Makes the place of hosts in a world.
----@param world table `{ now, hosts, rules, file }`
+---@param world table `{ now, hosts, inventory, rules, file }`
 ---@param log fun(world: table, entry: table)
 ---@param kept? table what `dump` returned
 ---@return plat.sim.Place
 function M.of_world(world, log, kept)
+  local inventory = world.inventory and M.of_inventory(world.inventory)
   return M.new({
-    hosts = M.specs(world.hosts, world.fixture and world.fixture.hosts),
+    hosts = M.specs(world.hosts, inventory, world.fixture and world.fixture.hosts),
     rules = world.rules,
     now = function()
       return world.now
@@ -83,40 +84,55 @@ function M.check_fault(world, args)
   end
 end
 
---- Gives a class of worlds what hosts need: `owns`, `remote` and `host`.
----@param World table
-function M.give(World)
-  local function name_of(target)
-    return target:match("^host (.*)$") or ""
-  end
+local function name_of(target)
+  return target:match("^host (.*)$") or ""
+end
 
-  function World:owns(target)
-    self:live()
-    return self.models.hosts:owns(name_of(target))
-  end
+--- Whether a target is a host of a world; a method of the world.
+---@async
+---@param world table
+---@param target string "host NAME"
+---@return boolean
+function M.owns(world, target)
+  world:live()
+  return world.models.hosts:owns(name_of(target))
+end
 
-  function World:remote(target, call, reads, req)
-    self:live()
-    local function ask()
-      self:advance(require("prim.time").now())
-      return self.models.hosts:remote(name_of(target), call, reads)
-    end
-    if not self.injector then
-      return ask()
-    end
-    return injected(self.injector, {
-      op = req and req.op or "host." .. call.verb,
-      object = req and req.object or call.text or call.path,
-      target = target,
-      change = not reads or nil,
-      timeout = call.timeout,
-    }, ask)
+--- Asks a host of a world; a method of the world.
+---@async
+---@param world table
+---@param target string "host NAME"
+---@param call table of effect.remote
+---@param reads? boolean it only looks
+---@param req? table of effect.remote
+---@return any answer nil: it is not simulated
+---@return string? why
+function M.remote(world, target, call, reads, req)
+  world:live()
+  local function ask()
+    world:advance(require("prim.time").now())
+    return world.models.hosts:remote(name_of(target), call, reads)
   end
+  if not world.injector then
+    return ask()
+  end
+  return injected(world.injector, {
+    op = req and req.op or "host." .. call.verb,
+    object = req and req.object or call.text or call.path,
+    target = target,
+    change = not reads or nil,
+    timeout = call.timeout,
+  }, ask)
+end
 
-  function World:host(name)
-    self:live()
-    return self.models.hosts:live():host(name)
-  end
+--- Returns the machine of a host of a world; a method of the world.
+---@async
+---@param world table
+---@param name string
+---@return plat.sim.Machine
+function M.host(world, name)
+  world:live()
+  return world.models.hosts:live():host(name)
 end
 
 --- Returns what an inventory says of its hosts, for simulated ones: by name, nil for a host that is

@@ -89,11 +89,9 @@ local builtin
 function M.builtin()
   if not builtin then
     builtin = {}
-    for _, module in ipairs(sys.modules()) do
-      if module:find("^plat%.sim%.host%.rule%.") then
-        for name, rule in pairs(require(module)) do
-          builtin[name] = rule
-        end
+    for _, module in ipairs(sys.modules("plat.sim.host.rule.")) do
+      for name, rule in pairs(require("plat.sim.host.rule." .. module)) do
+        builtin[name] = rule
       end
     end
   end
