@@ -40,6 +40,9 @@ local tests = {
     t.match(err.hint, "check url of dremio main in the inventory")
     w.answers["server_status"] = { status = 503, headers = {}, body = "<html>" }
     t.equal({ api:status() }, { false, "HTTP 503: it answered with a web page" })
+    local long = "<title>" .. ("x"):rep(90) .. "</title>"
+    w.answers["server_status"] = { status = 404, headers = {}, body = long }
+    t.match(t.fails("parse", api.status, api).msg, 'a web page %("' .. ("x"):rep(80) .. '"%)$')
     w.answers["/sql$"] = { status = 200, headers = {}, body = '{"hello": 1}' }
     t.match(t.fails("parse", api.executors, api).msg, 'answered with {"hello": 1}$')
     w.answers["login$"] = page

@@ -374,4 +374,20 @@ return {
       t.equal(asked, 2)
     end
   end,
+  ["a program that changes something carries the key of its change"] = function(t)
+    local echoed
+    local ok, _, reporter = play(t, false, function(r)
+      r:step("run", function()
+        local opts = { env = { MINE = "kept" } }
+        echoed = require("plat.proc").run({ "sh", "-c", "echo $MINE $PLATRUN_EFFECT" }, opts).stdout
+      end)
+    end)
+    t.ok(ok)
+    for _, event in ipairs(reporter.events) do
+      if event.name == "change" then
+        t.equal(echoed, ("kept %s\n"):format(event.e.key))
+      end
+    end
+    t.equal(reporter:count("change"), 1)
+  end,
 }

@@ -1,5 +1,17 @@
 local fleet = require("plat.dremio.fleet")
 local playbooks = require("plat.playbook")
+local stub = load(assert(require("prim.fs").read("tests/lua/k8s_stub.lua")), "@k8s_stub.lua")()
+
+local HPA = "/apis/autoscaling/v2/namespaces/lake/horizontalpodautoscalers/dremio"
+
+local function autoscaler(min, max)
+  return {
+    apiVersion = "autoscaling/v2",
+    kind = "HorizontalPodAutoscaler",
+    metadata = { name = "dremio", namespace = "lake", resourceVersion = "1" },
+    spec = { minReplicas = min, maxReplicas = max },
+  }
+end
 
 local function look(replicas, opts)
   opts = opts or {}
@@ -100,5 +112,28 @@ return {
       fleet.open({ name = "main", namespace = "x" })
     end)
     t.equal(err.msg, "cluster main has no Dremio in the inventory")
+  end,
+  ["what is put back is put back in the cluster that was changed"] = function(t)
+    local requests = stub.open(t, {
+      ["GET " .. HPA] = { body = autoscaler(5, 5) },
+      ["PATCH " .. HPA] = { body = autoscaler(2, 8) },
+    })
+    local clusters = {
+      east = {
+        name = "east",
+        namespace = "lake",
+        kubernetes = { server = "https://stub:6443", token = "x" },
+        dremio = { name = "east", url = "http://dremio:9047", user = "u", password = "p" },
+      },
+    }
+    local run = {}
+    function run:cluster(name)
+      return clusters[name] or error("asked for " .. tostring(name))
+    end
+    stub.step(function()
+      fleet.undo.bounds(run, { cluster = "east", bounds = { hpa = "dremio", min = 2, max = 8 } })
+    end)
+    local sent = requests[#requests].body
+    t.equal({ sent.spec.minReplicas, sent.spec.maxReplicas }, { 2, 8 })
   end,
 }

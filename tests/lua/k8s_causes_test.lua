@@ -344,6 +344,10 @@ return {
       }),
       "a=1,b=2,x in (p,q),!y"
     )
+    local one = { key = "x", operator = "NotIn", values = { "p", "q" } }
+    local two = { key = "y", operator = "Exists" }
+    t.equal(revision.selector({ matchExpressions = { one, two } }), "x notin (p,q),y")
     t.equal(revision.selector(nil), nil)
+    t.equal(revision.selector({}), nil)
   end,
 }

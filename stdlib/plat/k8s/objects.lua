@@ -302,6 +302,7 @@ function M.delete(client, kind, ns, name, opts)
     return false
   end
   local subject = { client = client, res = res, ns = ns, name = name, label = label, live = live }
+  subject.leaves = true
   local body = { apiVersion = "v1", kind = "DeleteOptions" }
   body.propagationPolicy = opts.propagation
   body.gracePeriodSeconds = opts.grace and math.ceil(opts.grace) or nil

@@ -20,6 +20,8 @@ local NOT_FOUND = {
   code = 404,
 }
 
+local FOLLOWS = "which follows from what the plan changes"
+
 --- What the controllers of a cluster change by themselves when an object of a kind changes.
 local DERIVED = {
   Deployment = "replicasets pods endpoints endpointslices events",
@@ -182,12 +184,15 @@ local function in_object(resp, what, update, lost)
   return new and answer(resp, 200, new)
 end
 
---- What lies below an object (its status, its log): gone with it, unknown if it is only planned.
+--- What lies below an object (its status, its log; a namespace's objects): gone with it, unknown if
+--- it is only planned.
 local function below(resp, what, update)
   local now = decoded(resp)
   local new = update({ metadata = {}, spec = {} })
   if new == false then
     return not_found(resp, what.name)
+  elseif new == nil and what.kind == "Namespace" and what.moves then
+    return nil, FOLLOWS -- it goes, and takes its time
   end
   return (now or resp.status == 200) and resp or nil
 end
@@ -268,7 +273,7 @@ function M.new(what, update)
     elseif what.object and path:sub(1, #what.object + 1) == what.object .. "/" then
       return below(resp, what, update)
     elseif what.moves and is_derived(path, resp, what) then
-      return nil, "which follows from what the plan changes"
+      return nil, FOLLOWS
     end
     return resp
   end

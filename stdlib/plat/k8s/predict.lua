@@ -145,6 +145,7 @@ end
 ---@field name? string
 ---@field label string
 ---@field live? table the object before, as the plan has it
+---@field leaves? boolean the change deletes it (the answer to that may be the object, unchanged)
 
 local function earlier(subject)
   return effect.plan():planned(subject.client.target, subject.label)
@@ -290,7 +291,7 @@ function M.describe(change, subject, update)
   change.on_predicted = function(resp)
     after = json.decode(resp.body)
     local made = after.kind == subject.res.kind and after or nil
-    what.moves = is_moved(subject.live, made)
+    what.moves = subject.leaves or is_moved(subject.live, made)
     what.governs = what.governs or governed(subject, made)
   end
   change.diff = change.diff or M.diff(subject.live)
