@@ -1,5 +1,7 @@
 --- Where a Lua source can be mutated: five generic operators. Plain Lua; knows tokens, not grammar,
 --- and keeps only what still compiles.
+local same = require("same")
+
 local M = {}
 
 M.OPERATORS = { "drop", "swap", "negate", "number", "argument" }
@@ -224,7 +226,14 @@ function FIND.drop(src, _, add)
   end
 end
 
---- Two statements that follow each other.
+-- Whether what stands behind a position belongs to the statement before it.
+local function goes_on(src, at)
+  local rest = src:sub(at + 1):gsub("%-%-[^\n]*", ""):match("%S.*") or "end"
+  local word = rest:match("^[%a_][%w_]*")
+  return not word or word == "and" or word == "or"
+end
+
+--- Two statements that follow each other, unless their order does not matter.
 function FIND.swap(src, _, add)
   local before
   for _, s in ipairs(statements(src)) do
@@ -234,7 +243,8 @@ function FIND.swap(src, _, add)
       and before.word ~= "return"
       and s.word ~= "return"
       and src:sub(before.to + 1, s.from - 1):find("^%s*$")
-    if together then
+    local ends = together and not goes_on(src, s.to)
+    if together and not (ends and same.swap(M.tokens(before.text), M.tokens(s.text))) then
       local between = src:sub(before.to + 1, s.from - 1)
       add({ from = before.from, to = s.to, text = s.text .. between .. before.text })
     end
