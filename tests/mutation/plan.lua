@@ -27,6 +27,8 @@ return {
       "k8s_plan",
       "k8s_explain",
       "k8s_connect",
+      "k8s_handle",
+      "k8s_talk",
       "k8s_scale",
       "plan",
       "k8s_kubeconfig",
@@ -40,7 +42,7 @@ return {
   {
     name = "dremio",
     files = "stdlib/plat/dremio.lua stdlib/plat/dremio/*.lua",
-    tests = lua("dremio", "dremio_drain", "fleet", "schedule"),
+    tests = lua("dremio", "dremio_query", "dremio_session", "dremio_drain", "fleet", "schedule"),
     last = PLAYBOOKS,
   },
   {
@@ -69,6 +71,8 @@ return {
     name = "effect",
     files = "stdlib/plat/effect.lua stdlib/plat/effect/*.lua",
     tests = lua(
+      "effect_door",
+      "effect_files",
       "effect",
       "plan",
       "plan_saved",

@@ -1,5 +1,4 @@
 --- SQL on Dremio: a statement becomes a job, the job is followed to its end, its rows are read.
-local check = require("plat.check")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
 local list = require("plat.list")
@@ -101,12 +100,11 @@ end
 ---@async
 ---@param session plat.dremio.Session
 ---@param query string
----@param timeout number|string
+---@param timeout number seconds
 ---@return table[] rows
 ---@return string job its id
 function M.run(session, query, timeout)
   check_reads(query)
-  timeout = assert(check.duration(timeout))
   local id = session:call({
     method = "POST",
     path = "/api/v3/sql",

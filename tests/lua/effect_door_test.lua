@@ -1,0 +1,127 @@
+--- What passes the door: addresses, fields, what housekeeping may do, deep unknown values.
+local effect = require("plat.effect")
+local planner = require("plat.effect.plan")
+local task = require("plat.task")
+local unknown = require("plat.effect.unknown")
+local wire = require("plat.effect.wire")
+
+--- Opens the door onto a world that remembers what it was asked.
+local function open(t, answer)
+  local world = { asked = {}, has_localhost = true }
+  function world:request(authority, req)
+    table.insert(self.asked, { authority = authority, url = req.url })
+    return answer or { status = 200, headers = {}, body = "" }
+  end
+  effect.open({ mode = "run", world = world })
+  t.defer(function()
+    effect.open({ mode = "run", world = false, plan = false })
+  end)
+  return world
+end
+
+local function get(url, more)
+  local req = { method = "GET", url = url, target = "x", op = "x.get", retry = false }
+  for key, value in pairs(more or {}) do
+    req[key] = value
+  end
+  return effect.http(req)
+end
+
+return {
+  ["an address is a host and a port, whatever else the URL has"] = function(t)
+    local world = open(t)
+    for url, authority in pairs({
+      ["http://a"] = "a:80",
+      ["https://a/b"] = "a:443",
+      ["http://a:8080?q"] = "a:8080",
+      ["https://user:pw@a/"] = "a:443",
+      ["https://[::1]:6443/x"] = "[::1]:6443",
+    }) do
+      get(url)
+      t.equal(world.asked[#world.asked].authority, authority, url)
+    end
+    local err = t.fails("usage", get, "/only/a/path")
+    t.equal(err.msg, '"/only/a/path" is not a URL')
+  end,
+
+  ["a query goes behind the one that the URL has"] = function(t)
+    local world = open(t)
+    get("http://a/x", { query = { q = "a b" } })
+    t.equal(world.asked[1].url, "http://a/x?q=a%20b")
+    get("http://a/x?y=1", { query = { q = 2 } })
+    t.equal(world.asked[2].url, "http://a/x?y=1&q=2")
+    get("http://a/x")
+    t.equal(world.asked[3].url, "http://a/x")
+  end,
+
+  ["a world may be slow, and slower than one waits"] = function(t)
+    local slept, sleep = 0, task.sleep
+    function task.sleep(seconds)
+      slept = slept + seconds
+    end
+    t.defer(function()
+      task.sleep = sleep
+    end)
+    open(t, { status = 200, headers = {}, body = "", delay = 3 })
+    get("http://a/", { timeout = 5 })
+    t.equal(slept, 3)
+    local err = t.fails("timeout", get, "http://a/", { timeout = 2 })
+    t.equal({ slept, err.msg, err.phase }, { 5, "no answer in 2 s", "http" })
+    get("http://a/")
+    t.equal(slept, 8)
+  end,
+
+  ["a playbook's own code is told where it called a program housekeeping"] = function(t)
+    open(t)
+    t.fails("effect_door_test.lua:%d+: only the standard library may call a program", function()
+      effect.proc({ argv = { "true" }, housekeeping = "mine" })
+    end)
+    t.fails("effect_door_test.lua:%d+: only the standard library may call a command", function()
+      effect.remote({ target = "host a", op = "x", housekeeping = "mine", here = true, call = {} })
+    end)
+  end,
+
+  ["an unknown value is found deep inside of what is handed on"] = function(t)
+    local value = unknown.new(function()
+      error("looked", 0)
+    end)
+    local deep = { value }
+    for _ = 1, 40 do
+      deep = { x = deep }
+    end
+    t.fails("looked", unknown.refuse, deep)
+    unknown.refuse({ a = { b = { "c" } } })
+    local endless = {}
+    endless.self = endless
+    unknown.refuse(endless)
+    unknown.refuse(nil)
+  end,
+
+  ["a field that is hidden may be peeked at, not read"] = function(t)
+    local meta = unknown.veil({ name = "x", uid = "u" }, { "uid", "none" }, function(field)
+      error("veiled " .. field, 0)
+    end)
+    t.equal({ unknown.peek(meta, "uid"), unknown.peek(meta, "name") }, { "u", "x" })
+    t.equal({ unknown.peek(meta, "none"), unknown.peek(nil, "uid") }, {})
+    t.fails("veiled none", function()
+      return meta.none
+    end)
+    meta.uid = "mine"
+    t.equal({ meta.uid, unknown.peek(meta, "uid") }, { "mine", "mine" })
+  end,
+
+  ["a plan of nothing is certain"] = function(t)
+    local plan = planner.new(function() end, function() end)
+    t.equal(plan:count(), { will = 0, maybe = 0, opaque = 0, coverage = 1.0 })
+    task.with_context({ key = "s" }, plan.possible, plan, "why")
+    t.equal(plan:count(), { will = 0, maybe = 1, opaque = 0, open = 1, coverage = 0.0 })
+  end,
+
+  ["a fault says of a request what it is about"] = function(t)
+    t.equal(wire.about({ op = "a", target = "b", object = "c", url = "d" }), {
+      op = "a",
+      target = "b",
+      object = "c",
+    })
+  end,
+}

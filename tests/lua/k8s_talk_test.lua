@@ -1,0 +1,165 @@
+--- How the client talks: when it asks again, what it says of answers, logs, and plans of waits.
+local effect = require("plat.effect")
+local k8s = require("plat.k8s")
+local predict = require("plat.k8s.predict")
+local stub = load(assert(require("prim.fs").read("tests/lua/k8s_stub.lua")), "@k8s_stub.lua")()
+local time = require("plat.time")
+
+local CM = "/api/v1/namespaces/data/configmaps/c"
+
+local function connect()
+  return k8s.connect({ server = "https://stub:6443", name = "stub" })
+end
+
+--- Has sleeps only counted, for one test.
+local function count_sleeps(t)
+  local slept, sleep = {}, time.sleep
+  function time.sleep(seconds)
+    slept[#slept + 1] = seconds
+  end
+  t.defer(function()
+    time.sleep = sleep
+  end)
+  return slept
+end
+
+local function busy(after, causes)
+  return {
+    status = 429,
+    headers = { ["content-type"] = "application/json", ["retry-after"] = after },
+    body = stub.status(429, "TooManyRequests", "please wait", causes and { causes = causes }),
+  }
+end
+
+local function patch()
+  stub.step(function()
+    connect():patch("cm", "data", "c", { data = { k = "v" } })
+  end)
+end
+
+local function routes(answer)
+  return {
+    ["GET " .. CM] = { body = { metadata = { name = "c" } } },
+    ["PATCH " .. CM] = answer,
+  }
+end
+
+return {
+  ["a server that stays busy is asked five times, each time after what it said"] = function(t)
+    local slept = count_sleeps(t)
+    local requests = stub.open(t, routes(busy("7")))
+    local err = t.fails("http", patch)
+    t.equal({ err.code, err.detail.retry_after }, { 429, 7 })
+    t.equal(#stub.lines(requests, "PATCH"), 5)
+    t.equal(slept, { 7, 7, 7, 7 })
+  end,
+
+  ["half a minute is the longest pause"] = function(t)
+    local slept = count_sleeps(t)
+    stub.open(t, routes({ busy("600"), { body = { metadata = { name = "c" } } } }))
+    patch()
+    t.equal(slept, { 30 })
+  end,
+
+  ["a budget that forbids an eviction is an answer, not a busy server"] = function(t)
+    local slept = count_sleeps(t)
+    local cause = { reason = "DisruptionBudget", message = "needs 2 healthy pods" }
+    local requests = stub.open(t, routes(busy("10", { cause })))
+    local err = t.fails("http", patch)
+    t.match(err.msg, "please wait needs 2 healthy pods$")
+    t.equal({ #stub.lines(requests, "PATCH"), #slept }, { 1, 0 })
+    requests = stub.open(t, routes(busy(nil)))
+    t.fails("http", patch)
+    t.equal({ #stub.lines(requests, "PATCH"), #slept }, { 1, 0 }, "no Retry-After: no promise")
+  end,
+
+  ["an answer that is no Status is shown, but not all of it"] = function(t)
+    stub.open(t, {
+      ["GET " .. CM] = {
+        status = 500,
+        headers = { ["content-type"] = "text/plain" },
+        body = ("x"):rep(300) .. "\nmore",
+      },
+    })
+    local client = connect()
+    local err = t.fails("http", client.get, client, "cm", "data", "c")
+    local shown = err.msg:match("^500 Internal Server Error: (x+)")
+    t.equal(#shown, 200)
+    t.equal(err.detail.body, ("x"):rep(300) .. "\nmore")
+  end,
+
+  ["warnings of the server are passed on once"] = function(t)
+    local warned, warn = {}, effect.warn
+    function effect.warn(text)
+      warned[#warned + 1] = text
+    end
+    t.defer(function()
+      effect.warn = warn
+    end)
+    stub.open(t, {
+      ["GET " .. CM] = {
+        headers = {
+          ["content-type"] = "application/json",
+          warning = '299 - "v1 ConfigMap is old"',
+        },
+        body = { metadata = { name = "c" } },
+      },
+    })
+    local client = connect()
+    client:get("cm", "data", "c")
+    client:get("cm", "data", "c")
+    t.equal(#warned, 1)
+    t.match(warned[1], "v1 ConfigMap is old")
+  end,
+
+  ["the log of a container: which part of it is asked for"] = function(t)
+    local requests = stub.open(t, {
+      ["GET /api/v1/namespaces/data/pods/p/log"] = {
+        headers = { ["content-type"] = "text/plain" },
+        body = "a\n",
+      },
+    })
+    local client = connect()
+    t.equal(client:logs("data", "p"), "a\n")
+    client:logs("data", "p", {
+      container = "c",
+      tail = 5,
+      previous = true,
+      since = "90s",
+      timestamps = true,
+    })
+    t.equal(stub.lines(requests), {
+      "GET /api/v1/namespaces/data/pods/p/log",
+      "GET /api/v1/namespaces/data/pods/p/log"
+        .. "?container=c&previous=true&sinceSeconds=90&tailLines=5&timestamps=true",
+    })
+  end,
+
+  ["a workload when it is ready, as a plan foresees it"] = function(t)
+    local function settled(kind, replicas, status)
+      local object = { metadata = { generation = 4 }, spec = { replicas = replicas } }
+      object.status = status
+      return predict.settled(kind, object)
+    end
+    t.equal(settled("Deployment", 3, { unavailableReplicas = 2, observedGeneration = 3 }).status, {
+      replicas = 3,
+      updatedReplicas = 3,
+      readyReplicas = 3,
+      availableReplicas = 3,
+      observedGeneration = 4,
+    })
+    t.equal(settled("StatefulSet", nil, { currentRevision = "a", updateRevision = "b" }).status, {
+      replicas = 1,
+      updatedReplicas = 1,
+      readyReplicas = 1,
+      availableReplicas = 1,
+      currentReplicas = 1,
+      observedGeneration = 4,
+      currentRevision = "b",
+      updateRevision = "b",
+    })
+    t.equal(settled("ReplicaSet", 0, { replicas = 2 }).status, { observedGeneration = 4 })
+    t.equal(settled("Job", 1, {}), nil)
+    t.equal(predict.settled("Deployment", nil), nil)
+  end,
+}
