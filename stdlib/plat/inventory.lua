@@ -13,6 +13,7 @@ local names = lazy("plat.inventory.names")
 local pattern = lazy("plat.inventory.pattern")
 local services = require("plat.inventory.services")
 local sources = require("plat.inventory.sources")
+local sys = require("prim.sys")
 local yaml = require("plat.inventory.yaml")
 
 local M = {}
@@ -308,12 +309,17 @@ function Inventory:hosts(words, opts)
   end)
 end
 
---- Returns what was read, for the journal of a run: another process can tell what has changed.
----@return { path: string, sha256: string }[]
+local function from_root(path)
+  return path:sub(1, 1) == "/" and path or sys.cwd() .. "/" .. path
+end
+
+--- Returns what was read, for the journal of a run: another process, in another folder, can tell
+--- what has changed.
+---@return { path: string, sha256: string }[] paths from the root
 function Inventory:digest()
   return list.map(self.read, function(file)
     local sha256 = require("plat.hash").digest("sha256", file.text)
-    return { path = file.path, sha256 = sha256 }
+    return { path = from_root(file.path), sha256 = sha256 }
   end)
 end
 

@@ -71,6 +71,43 @@ run "$play" -i "$hosts" -i "$work/dyn" of='dyn,db1'
 expect "a program" 0 'd1 at d1' 'dyn: careful'
 run "$play" -i "$work/dyn" -i inventory/sandbox
 expect "a program beside the sandbox" 6 '' 'the inventory is of the sandbox; .*/dyn would run'
+
+# ---- a run that goes on, and a plan that is applied, somewhere else ----
+
+cat >"$work/play/waits.lua" <<'EOF'
+local fs = require("plat.fs")
+local time = require("plat.time")
+
+local M = { summary = "Waits for a file", risk = "safe", args = { file = { type = "string" } } }
+
+function M.run(run, args)
+  run:step("one of " .. #run:hosts("web"), function()
+    while not fs.exists(args.file) do
+      time.sleep(0.02)
+    end
+  end)
+end
+
+return M
+EOF
+pushd "$work" >/dev/null || exit 1
+"$platrun" play/waits.lua -i inv/hosts file="$work/go" >/dev/null 2>&1 </dev/null &
+until grep -qs '"type":"step"' state/platrun/runs/*-waits-*/journal.jsonl; do sleep 0.02; done
+kill -9 $! && wait $! 2>/dev/null
+touch go
+popd >/dev/null || exit 1
+run resume
+expect "it goes on in another folder" 0 'one of 3'
+pushd "$work" >/dev/null || exit 1
+run plan play/waits.lua -i inv/hosts -o plan.json file="$work/go"
+expect "a plan with an inventory of this folder" 0 'no change'
+popd >/dev/null || exit 1
+run apply "$work/plan.json"
+expect "it is applied in another folder" 0
+sed -i 's/10.0.0.1/10.0.0.2/' "$hosts"
+run apply "$work/plan.json"
+expect "not with another inventory" 6 '' 'inv/hosts has changed since the plan was made'
+
 run inventory -i "$hosts" --hosts 'web[0:1],db'
 expect "what a pattern selects" 0 '^web2$'
 run inventory -i "$hosts" --graph web

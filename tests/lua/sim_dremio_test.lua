@@ -207,7 +207,7 @@ return {
     )
     t.equal({ w.model:fault("quarry", { "5" }) }, {
       nil,
-      'unknown fault "quarry": expected query and its minutes',
+      'unknown fault "quarry": there are lingers, query',
     })
     t.equal({ cluster(0).model:fault("query", { "5" }) }, { nil, "no executor is registered" })
   end,

@@ -48,6 +48,23 @@ return {
     t.equal((executors(model)), 4, "ready")
   end,
 
+  ["a pod that takes long to end, at most its grace period"] = function(t)
+    local model = sandbox()
+    model:fault("slow-stop", { prefix = "dremio-executor", seconds = 90 })
+    scale(model, 2)
+    model:advance(NOW + 80)
+    t.ok(pod(model, "dremio-executor-2").metadata.deletionTimestamp, "it ends")
+    model:advance(NOW + 100)
+    t.equal(pod(model, "dremio-executor-2").reason, "NotFound")
+    model:fault("slow-stop", { "dremio-executor:9000" })
+    scale(model, 1)
+    model:advance(NOW + 700)
+    t.ok(pod(model, "dremio-executor-1").metadata.deletionTimestamp, "its grace period is 720 s")
+    model:advance(NOW + 900)
+    t.equal(pod(model, "dremio-executor-1").reason, "NotFound")
+    t.fails("slow%-stop: prefix and seconds", model.fault, model, "slow-stop", { "x" })
+  end,
+
   ["no capacity, until there is"] = function(t)
     local model = sandbox()
     model:fault("no-capacity", {})

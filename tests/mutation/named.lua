@@ -90,7 +90,8 @@ return {
   end)]],
     [[return {}
   end)
-  plan = { before = look.replicas, change = executors.compare(look, want) }]]
+  plan = { before = look.replicas, change = executors.compare(look, want) }]],
+    { tests = { "tests/playbooks/scale_dremio_test.lua --crash -k shrinks" } }
   ),
   one("proves nothing", PLAY, "return fleet:is_whole(want)", "return true"),
   -- the executors
@@ -112,7 +113,13 @@ return {
     "math.max(want, hpa.max) or want",
     "hpa.max or hpa.max"
   ),
-  one("does not wait for the autoscaler", FLEET, "wait_autoscaler(self, want, max)\nend", "end"),
+  one(
+    "does not wait for the autoscaler",
+    FLEET,
+    "wait_autoscaler(self, want, max)\nend",
+    "end",
+    { why = "what follows waits for the same end, longer, and with less to say" }
+  ),
   one(
     "forgets the undo of bounds",
     FLEET,

@@ -6,6 +6,7 @@ local list = require("plat.list")
 
 local PLAYBOOK = "playbooks/scale-dremio.lua"
 local SET = "dremio-executor"
+local PASSING = "what goes wrong comes at one moment of one process"
 
 local function replicas(world)
   return world:object("statefulset", SET).spec.replicas
@@ -36,6 +37,17 @@ local function between(least, most)
       return not killed, killed and killed.id .. ": " .. tostring(killed.error)
     end,
   }
+end
+
+local function one_at_a_time(invariants)
+  return list.merge(invariants, {
+    ["one leaves at a time"] = function(world)
+      local leaving = list.where(world:pods({ app = "dremio", role = "executor" }), function(pod)
+        return pod.deleting
+      end)
+      return #leaving <= 1, #leaving .. " leave"
+    end,
+  })
 end
 
 local function put_autoscaler(world, name, min, max)
@@ -112,17 +124,48 @@ return {
   ["shrinks, an executor at a time"] = {
     playbook = PLAYBOOK,
     args = { executors = 1 },
+    invariant = one_at_a_time(between(1, 3)),
+    goal = has(1),
+    changes = 2,
+    says = { "retire dremio%-executor%-2", "retire dremio%-executor%-1" },
+  },
+  ["waits for those that take long to leave"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 1 },
+    faults = { "slow-stop:dremio-executor:90" },
+    invariant = one_at_a_time(between(1, 3)),
+    goal = has(1),
+    changes = 2,
+  },
+  ["waits until the coordinator has given up who has left"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 1 },
+    faults = { "lingers:90" },
     invariant = list.merge(between(1, 3), {
-      ["one leaves at a time"] = function(world)
-        local leaving = list.where(world:pods({ app = "dremio", role = "executor" }), function(pod)
-          return pod.deleting
-        end)
-        return #leaving <= 1, #leaving .. " leave"
+      ["the coordinator counts one at most that is gone"] = function(world)
+        local gone = #world:executors() - #world:pods({ app = "dremio", role = "executor" })
+        return gone <= 1, gone .. " are gone"
       end,
     }),
     goal = has(1),
     changes = 2,
-    says = { "retire dremio%-executor%-2", "retire dremio%-executor%-1" },
+  },
+  ["proves that those which stay are in use"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 2 },
+    faults = { "pod-crash:dremio-executor-0@k8s.scale" },
+    exit = 8,
+    says = "every executor is in use: .*the coordinator sees 1 of 2 executors",
+    modes = { crash = PASSING, faults = PASSING },
+  },
+  ["refuses less than the inventory's minimum"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 1 },
+    inventory = "tests/playbooks/parts/minimum.yaml",
+    invariant = between(3, 3),
+    exit = 6,
+    changes = 0,
+    says = "1 is below the inventory's minimum of 2",
   },
   ["has nothing to do"] = {
     playbook = PLAYBOOK,
@@ -206,6 +249,19 @@ return {
     world = autoscaled(3, 6),
     invariant = between(2, 3),
     goal = bounded(2, 2, 2),
+  },
+  ["holds an autoscaler while it drains"] = {
+    playbook = PLAYBOOK,
+    args = { executors = 2 },
+    world = autoscaled(3, 6),
+    faults = { "query:15:dremio-executor-2", "load:dremio-executor:6@dremio.job#9" },
+    invariant = between(2, 3),
+    goal = bounded(2, 2, 2),
+    modes = {
+      crash = PASSING,
+      faults = PASSING,
+      undo = "with its old bounds it adds, as it should",
+    },
   },
   ["shrinks from nine to three under a query of six hours"] = {
     playbook = PLAYBOOK,

@@ -1,6 +1,5 @@
 --- platrun apply FILE: performs a saved plan, and nothing else.
 
-local chosen = require("plat.run.chosen")
 local cli = require("plat.cli")
 local effect = require("plat.effect")
 local expect = require("plat.effect.expect")
@@ -171,10 +170,7 @@ local function apply(path, opts)
     opts = options_of(doc, opts),
     expect = expect.new(doc),
     check_inventory = function(inventory)
-      local files = list.map(inventory and inventory:digest() or {}, function(file)
-        return { path = chosen.absolute(file.path), sha256 = file.sha256 }
-      end)
-      local changed = stale.inventory(doc, files)
+      local changed = stale.inventory(doc, inventory and inventory:digest() or {})
       if changed then
         refuse(path, doc, changed)
       end

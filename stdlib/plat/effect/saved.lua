@@ -65,7 +65,7 @@ local function options_of(opts)
     kept[name] = opts[name]
   end
   kept.config = chosen.absolute(kept.config)
-  kept.inventory = kept.inventory and list.map(kept.inventory, M.absolute)
+  kept.inventory = kept.inventory and list.map(kept.inventory, chosen.absolute)
   return kept
 end
 
@@ -124,9 +124,7 @@ function M.document(plan, run, inventory)
     args = run.args,
     inventory = {
       path = inventory and chosen.absolute(inventory.path) or nil,
-      files = json.array(list.map(inventory and inventory:digest() or {}, function(file)
-        return { path = chosen.absolute(file.path), sha256 = file.sha256 }
-      end)),
+      files = json.array(inventory and inventory:digest() or {}),
     },
     sandbox = inventory ~= nil and inventory.is_sandbox or false,
     options = options_of(run.options),

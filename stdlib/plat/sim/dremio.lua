@@ -4,6 +4,7 @@
 -- with their states on the clock, results, cancel, nodes, metrics. Which executors exist is told by
 -- a provider function, asked at every advance: the pods of a Kubernetes model, or a list in a test.
 local api = require("plat.sim.dremio.api")
+local faults = require("plat.sim.dremio.faults")
 local list = require("plat.list")
 local query = require("plat.sim.dremio.query")
 local sql = require("plat.sim.dremio.sql")
@@ -95,13 +96,25 @@ local function ordinal_of(node)
   return ("%08d %s"):format(tonumber(node.name:match("%d+$")) or 0, node.name)
 end
 
---- Returns the executors that sys.nodes shows, by ordinal.
+--- Returns the executors that queries run on, by ordinal.
 function Model:registered()
   self.nodes = self.nodes or list.sort_by(list.values(self.state.executors), ordinal_of)
   local out = {}
   for _, node in ipairs(self.nodes) do
     if node.registers <= self.time then
       out[#out + 1] = node
+    end
+  end
+  return out
+end
+
+--- Returns the executors that sys.nodes shows: also those that are gone and not yet given up.
+function Model:listed()
+  local out = list.copy(self:registered())
+  for _, name in ipairs(list.keys(self.state.gone or {})) do
+    local gone = self.state.gone[name]
+    if gone.until_ > self.time then
+      out[#out + 1] = gone.node
     end
   end
   return out
@@ -150,6 +163,9 @@ end
 --- Forgets an executor; what ran on it fails.
 function Model:lose(node)
   self.state.executors[node.name], self.nodes = nil, nil
+  if self.state.lingers then
+    self.state.gone[node.name] = { node = node, until_ = self.time + self.state.lingers }
+  end
   for _, job in ipairs(self:active_jobs()) do
     if list.contains(job.hosts, node.name) then
       finish(job, "FAILED", self.time, LOST_NODE:format(node.hostname))
@@ -273,50 +289,18 @@ function Model:start_job(text, user, kind, at, opts)
   return job
 end
 
---- Brings a fault about: "query" is a long query, on the highest executor or a named one. One text
---- will do: "query:20:dremio-executor-3".
----@param name string
----@param args? string[] minutes, pod name?
----@return string|nil text what was done
+--- Brings a fault about; nil and why not, when it cannot be.
+---@param name string "query", or with its arguments "query:30:dremio-executor-1"
+---@param args? any[]
+---@return string? what what happens now
 ---@return string? problem
 function Model:fault(name, args)
-  self:advance(self.clock and self.clock() or self.time)
-  if not args then
-    args = {}
-    for word in (name .. ":"):gmatch("([^:]*):") do
-      args[#args + 1] = word
-    end
-    name = table.remove(args, 1)
-  end
-  local minutes = tonumber(args[1])
-  if name ~= "query" or not minutes then
-    return nil, ('unknown fault "%s": expected query and its minutes'):format(name)
-  end
-  local nodes = self:registered()
-  local named = args[2] and args[2] ~= "" and args[2]
-  local node = nodes[#nodes]
-  if named then
-    node = list.find(nodes, { name = named })
-  end
-  if not node then
-    return nil, named and "no executor " .. named or "no executor is registered"
-  end
-  local text = "select region, sum(amount) from lake.sales.orders group by region"
-  local job = self:start_job(text, "analyst", "JDBC", self.time, {
-    hosts = { node.name },
-    length = minutes * 60,
-  })
-  job.fault = true
-  return ("query %s of analyst runs on %s for %g min"):format(job.id, node.name, minutes)
+  return faults.inject(self, name, args)
 end
 
 --- Ends the faults.
 function Model:calm()
-  for _, job in ipairs(self:active_jobs()) do
-    if job.fault then
-      finish(job, "CANCELED", self.time)
-    end
-  end
+  faults.clear(self)
 end
 
 --- Plans a statement: what it reads and whether it can be answered.

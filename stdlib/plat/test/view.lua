@@ -86,6 +86,17 @@ function View:queries()
   return found
 end
 
+--- Returns the names of the executors that Dremio's coordinator counts.
+---@return string[]
+function View:executors()
+  self.world:live()
+  local names = {}
+  for i, node in ipairs(self.world.models.dremio:listed()) do
+    names[i] = node.name
+  end
+  return names
+end
+
 --- Returns a simulated host: its `files`, `services`, `processes`, `packages`, `users`.
 ---@param name string
 ---@return plat.sim.Machine

@@ -157,7 +157,7 @@ local function nodes(model)
       version = model.version,
     },
   })
-  for _, node in ipairs(model:registered()) do
+  for _, node in ipairs(model:listed()) do
     out[#out + 1] = {
       name = node.name,
       host = node.hostname,
@@ -175,7 +175,7 @@ local function nodes(model)
 end
 
 local function resource_info(model)
-  return answer(200, { executorCount = #model:registered() })
+  return answer(200, { executorCount = #model:listed() })
 end
 
 local function metrics(model)

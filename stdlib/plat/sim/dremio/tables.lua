@@ -78,7 +78,7 @@ function BUILD.nodes(model)
       node_tag = "",
     },
   }
-  for _, node in ipairs(model:registered()) do
+  for _, node in ipairs(model:listed()) do
     rows[#rows + 1] = {
       name = node.name,
       hostname = node.hostname,

@@ -4,6 +4,8 @@
 ---   probe-fails   { pod =, namespace? }          its readiness probe fails
 ---   image-pull    { prefix? }                    images, or images of pods, of this prefix (all,
 ---                                                without) cannot be had
+---   slow-stop     { prefix =, seconds = }        pods of this prefix take so long to end, within
+---                                                their grace period
 ---   no-capacity   {}                             no node has room for another pod
 ---   node-down     { node = }                     a node stops answering
 ---   node-up       { node = }                     and is back
@@ -46,6 +48,17 @@ end
 
 INJECT["image-pull"] = function(model, args)
   model.state.faults.image_pull = args.prefix or args[1] or ""
+end
+
+INJECT["slow-stop"] = function(model, args)
+  local prefix, seconds = args.prefix, args.seconds
+  if args[1] then
+    prefix, seconds = args[1]:match("^(.*):([%d.]+)$")
+  end
+  if not (prefix and tonumber(seconds)) then
+    error("slow-stop: prefix and seconds, as slow-stop:dremio-executor:60", 0)
+  end
+  model.state.faults.slow_stop = { prefix = prefix, seconds = tonumber(seconds) }
 end
 
 INJECT["no-capacity"] = function(model)
@@ -108,6 +121,7 @@ local FIELD = {
   ["pod-crash"] = "crash",
   ["probe-fails"] = "probe",
   ["image-pull"] = "image_pull",
+  ["slow-stop"] = "slow_stop",
   ["no-capacity"] = "no_capacity",
   ["watch-410"] = "watch_410",
 }

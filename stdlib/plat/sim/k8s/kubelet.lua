@@ -294,6 +294,10 @@ function STEPS.stop(model, pod)
   if model.hooks.stop_seconds then
     takes = model.hooks.stop_seconds(pod, grace)
   end
+  local slow = model.state.faults.slow_stop
+  if slow and pod.metadata.name:sub(1, #slow.prefix) == slow.prefix then
+    takes = slow.seconds
+  end
   takes = takes or chance.between(model, 0.5, 2)
   for _, c in ipairs(pod.spec.containers) do
     tell(model, pod, "Normal", "Killing", "Stopping container " .. c.name)

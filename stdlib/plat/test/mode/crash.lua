@@ -2,6 +2,8 @@
 --- the undisturbed run, and nothing was done twice that must not be.
 
 local courses = require("plat.test.course")
+local json = require("plat.json")
+local list = require("plat.list")
 local trouble = require("plat.test.trouble")
 
 local M = {}
@@ -63,6 +65,32 @@ local function doubled(course, way)
   return found
 end
 
+--- Returns the steps that ended well.
+local function finished(result)
+  local steps = {}
+  for line in (result.journal or ""):gmatch("[^\n]+") do
+    local record = json.decode(line)
+    if record.type == "step_end" then
+      steps[record.key] = (record.status == "ok" or record.status == "changed") or nil
+    end
+  end
+  return steps
+end
+
+--- Returns in what the run did not take the way of the undisturbed one: it decided anew.
+local function strayed(course, last)
+  local want, got = finished(course.quiet), finished(last)
+  local found = {}
+  for _, key in ipairs(list.keys(list.merge(want, got))) do
+    if want[key] ~= got[key] then
+      local text = got[key] and "a step that an undisturbed run does not take: "
+        or "a step that is not finished: "
+      found[#found + 1] = { text = text .. key }
+    end
+  end
+  return found
+end
+
 --- Tries one moment.
 ---@param course plat.test.Course
 ---@param point plat.test.Moment
@@ -74,10 +102,13 @@ function M.try(course, point)
     local always = courses.always(first)
     return { found = #always > 0 and always or { { text = "the moment did not come" } } }
   end
-  local _, found, way =
+  local last, found, way =
     courses.recover(course, home, first, { happened = point.act == "kill-acted" })
   if #found == 0 then
     found = doubled(course, way)
+  end
+  if #found == 0 then
+    found = strayed(course, last)
   end
   return { found = found, asked = way.asked }
 end
