@@ -1,5 +1,6 @@
 #include "base/json_text.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +9,42 @@
 
 #include "base/banned.h"
 
+/* Most floats are times and durations, with few decimals: m / 10^k is rounded once, as reading its
+ * text is, so where it gives the value back its digits are those that the long way finds. */
+static bool write_few_decimals(char out[PLAT_JSON_FLOAT], double value)
+{
+    double size = value < 0 ? -value : value, ten = 1;
+    if (!(size >= 1e-3 &&
+          size < 8e9)) /* no exponent, m below 2^53, and 6 decimals tell floats apart */
+        return false;
+    for (int k = 1; k <= 6; k++) {
+        ten *= 10;
+        unsigned long long m = (unsigned long long)(size * ten + 0.5);
+        if ((double)m / ten != size)
+            continue;
+        char text[24], *p = text + sizeof(text);
+        for (int i = 0; i < k; i++, m /= 10)
+            *--p = (char)('0' + m % 10);
+        *--p = '.';
+        do
+            *--p = (char)('0' + m % 10);
+        while (m /= 10);
+        if (value < 0)
+            *--p = '-';
+        size_t len = (size_t)(text + sizeof(text) - p);
+        memcpy(out, p, len);
+        out[len] = '\0';
+        return true;
+    }
+    return false;
+}
+
 void plat_json_float(char out[PLAT_JSON_FLOAT], double value)
 {
     char text[32];
     int digits = 15; /* what a person wrote survives; 17 are always exact */
+    if (write_few_decimals(out, value))
+        return;
     do {
         snprintf(text, sizeof(text), "%.*g", digits, value);
     } while (strtod(text, NULL) != value && ++digits <= 17);
@@ -65,7 +98,16 @@ static bool add_escape(struct plat_buf *buf, unsigned code)
 /* Length of the longest prefix that needs no look: ASCII without quotes, backslashes, controls. */
 static size_t simple_run(const char *s, size_t len)
 {
+    const uint64_t ones = UINT64_MAX / 255, tops = ones << 7;
     size_t n = 0;
+    for (uint64_t x; n + sizeof(x) <= len; n += sizeof(x)) { /* eight at once, while none is odd */
+        memcpy(&x, s + n, sizeof(x));
+        uint64_t quotes = x ^ ones * '"', slashes = x ^ ones * '\\', del = x ^ ones * 0x7F;
+        uint64_t odd = x | ((x - ones * 0x20) & ~x) | ((quotes - ones) & ~quotes) |
+                       ((slashes - ones) & ~slashes) | ((del - ones) & ~del);
+        if (odd & tops)
+            break;
+    }
     while (n < len) {
         unsigned char c = (unsigned char)s[n];
         if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\')
@@ -77,11 +119,20 @@ static size_t simple_run(const char *s, size_t len)
 
 enum plat_json_text plat_json_quote(struct plat_buf *buf, const char *s, size_t len, bool lossy)
 {
+    size_t n = simple_run(s, len);
+    if (n == len) { /* nearly all */
+        char *out = plat_buf_room(buf, len + 2);
+        if (!out)
+            return PLAT_JSON_FULL;
+        out[0] = out[len + 1] = '"';
+        memcpy(out + 1, s, len);
+        plat_buf_grew(buf, len + 2);
+        return PLAT_JSON_OK;
+    }
     if (!plat_buf_add(buf, "\"", 1))
         return PLAT_JSON_FULL;
-    while (len > 0) {
+    for (; len > 0; n = simple_run(s, len)) {
         unsigned code = 0;
-        size_t n = simple_run(s, len);
         bool added;
         if (n > 0) {
             added = plat_buf_add(buf, s, n);

@@ -130,12 +130,10 @@ static size_t count_keys(lua_State *L, int idx, const char *op, const struct pla
     return integers;
 }
 
-enum plat_plain_shape plat_plain_enter(lua_State *L, int idx, const char *op,
-                                       const struct plat_plain_at *up, struct plat_plain_at *at,
-                                       size_t *ret_n)
+/* Fills *at; raises for cycles, and for nesting that is too deep. */
+static void begin(lua_State *L, int idx, const char *op, const struct plat_plain_at *up,
+                  struct plat_plain_at *at)
 {
-    size_t texts;
-    lua_Integer max;
     *at = (struct plat_plain_at){ .up = up, .table = lua_topointer(L, idx) };
     at->depth = up ? up->depth + 1 : 1;
     for (const struct plat_plain_at *p = up; p; p = p->up) {
@@ -144,7 +142,16 @@ enum plat_plain_shape plat_plain_enter(lua_State *L, int idx, const char *op,
     }
     if (at->depth > PLAT_PLAIN_DEPTH)
         plat_plain_raise(L, op, up, "nested deeper than %d", PLAT_PLAIN_DEPTH);
-    luaL_checkstack(L, LUA_MINSTACK, "nested value");
+    luaL_checkstack(L, 2 * PLAT_PLAIN_FEW + LUA_MINSTACK, "nested value");
+}
+
+enum plat_plain_shape plat_plain_enter(lua_State *L, int idx, const char *op,
+                                       const struct plat_plain_at *up, struct plat_plain_at *at,
+                                       size_t *ret_n)
+{
+    size_t texts;
+    lua_Integer max;
+    begin(L, idx, op, up, at);
 
     size_t integers = count_keys(L, idx, op, up, &texts, &max);
     if (integers > 0 && texts > 0)
@@ -165,6 +172,39 @@ static int compare_keys(const void *a, const void *b)
     size_t n = x->len < y->len ? x->len : y->len;
     int order = memcmp(x->text, y->text, n);
     return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+static bool is_before(const struct plat_plain_field *a, const struct plat_plain_field *b)
+{
+    int order = memcmp(a->text, b->text, a->len < b->len ? a->len : b->len);
+    return order ? order < 0 : a->len < b->len;
+}
+
+bool plat_plain_fields(lua_State *L, int idx, const char *op, const struct plat_plain_at *up,
+                       struct plat_plain_at *at, struct plat_plain_field few[PLAT_PLAIN_FEW],
+                       size_t *ret_n)
+{
+    int top = lua_gettop(L);
+    size_t n = 0;
+    begin(L, idx, op, up, at);
+    if (plat_plain_is_array(L, idx))
+        return false;
+    lua_pushnil(L);
+    while (lua_next(L, idx)) {
+        struct plat_plain_field field = { .value = lua_gettop(L) };
+        size_t i = n++;
+        if (i == PLAT_PLAIN_FEW || lua_type(L, -2) != LUA_TSTRING) {
+            lua_settop(L, top);
+            return false;
+        }
+        field.text = lua_tolstring(L, -2, &field.len);
+        for (; i > 0 && is_before(&field, &few[i - 1]); i--)
+            few[i] = few[i - 1];
+        few[i] = field;
+        lua_pushvalue(L, -2); /* for lua_next; the lower one stays */
+    }
+    *ret_n = n;
+    return true;
 }
 
 /* Few keys stay on the stack, and are sorted as they come. */

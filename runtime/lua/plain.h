@@ -45,6 +45,20 @@ enum plat_plain_shape plat_plain_enter(lua_State *L, int idx, const char *op,
                                        const struct plat_plain_at *up, struct plat_plain_at *at,
                                        size_t *ret_n);
 
+/* An element of an object, key and value in the stack. */
+struct plat_plain_field {
+    const char *text;
+    size_t len;
+    int value;
+};
+
+/* [-0, +2n, m] As plat_plain_enter, for a table with at most PLAT_PLAIN_FEW keys, all of them text:
+ * its elements go to the stack and to `few`, sorted by bytes.  False, and nothing is pushed: it is
+ * another one, and plat_plain_enter tells more. */
+bool plat_plain_fields(lua_State *L, int idx, const char *op, const struct plat_plain_at *up,
+                       struct plat_plain_at *at, struct plat_plain_field few[PLAT_PLAIN_FEW],
+                       size_t *ret_n);
+
 /* [-0, +x, m] The n text keys of the table at idx, sorted by bytes; valid while the pushed values,
  * which hold them, stay on the stack, and `few` where it is. */
 const struct plat_plain_key *plat_plain_keys(lua_State *L, int idx, size_t n,

@@ -174,9 +174,9 @@ lua_State *plat_state_new(struct plat_loop *loop, const char *stdlib_dir)
         return NULL;
     /* Tasks are many: a generational collector would look at every stack each time. */
     lua_gc(L, LUA_GCINC, 200, 400, 13);
-    /* What a run loads stays: the first 4 MB are not searched for garbage. (A step of minus so many
+    /* What a run loads stays: the first MB is not searched for garbage. (A step of minus so many
      * KiB is a debt that far below zero.) */
-    lua_gc(L, LUA_GCSTEP, -4096);
+    lua_gc(L, LUA_GCSTEP, -1024);
     lua_pushcfunction(L, open_all);
     lua_pushlightuserdata(L, loop);
     lua_pushlightuserdata(L, (void *)stdlib_dir);

@@ -32,11 +32,9 @@ static int l_is_array(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    { "decode", plat_json_decode },
-    { "encode", plat_json_encode },
-    { "array", l_array },
-    { "is_array", l_is_array },
-    { NULL, NULL },
+    { "decode", plat_json_decode },   { "encode", plat_json_encode },
+    { "encoder", plat_json_encoder }, { "array", l_array },
+    { "is_array", l_is_array },       { NULL, NULL },
 };
 
 int luaopen_prim_json(lua_State *L);

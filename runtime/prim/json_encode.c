@@ -1,7 +1,6 @@
 /* Encoding: sorted keys, exact floats, integers and floats kept apart. */
 #include <lauxlib.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -86,6 +85,16 @@ static void add(lua_State *L, struct writer *w, const char *s, size_t n)
         luaL_error(L, OP ": no room for a result of %d bytes and more", (int)w->buf.len);
 }
 
+/* Returns room for n bytes, which are added. */
+static char *add_room(lua_State *L, struct writer *w, size_t n)
+{
+    char *out = plat_buf_room(&w->buf, n);
+    if (!out)
+        luaL_error(L, OP ": no room for a result of %d bytes and more", (int)w->buf.len);
+    plat_buf_grew(&w->buf, n);
+    return out;
+}
+
 static void quote(lua_State *L, struct writer *w, const char *s, size_t n,
                   const struct plat_plain_at *at)
 {
@@ -120,22 +129,48 @@ static void write_text(lua_State *L, struct writer *w, const char *s, size_t n,
 }
 
 /* A name of ours, of small letters, stays: a weak secret may be the same word. */
-static void write_key(lua_State *L, struct writer *w, const struct plat_plain_key *key,
-                      const struct plat_plain_at *at)
+static void write_key(lua_State *L, struct writer *w, const char *key, size_t len,
+                      struct plat_plain_at *at)
 {
     size_t i = 0;
-    while (i < key->len && (key->text[i] == '_' || (key->text[i] >= 'a' && key->text[i] <= 'z')))
+    at->key = key;
+    at->key_len = len;
+    while (i < len && (key[i] == '_' || (key[i] >= 'a' && key[i] <= 'z')))
         i++;
-    (i == key->len ? quote : write_text)(L, w, key->text, key->len, at);
+    if (i < len) {
+        if (memchr(key, '\0', len)) /* jansson would not read it back */
+            plat_plain_raise(L, OP, at->up, "a key contains a zero byte");
+        write_text(L, w, key, len, at);
+        add(L, w, ": ", w->indent ? 2 : 1);
+        return;
+    }
+    char *out = add_room(L, w, len + (w->indent ? 4 : 3));
+    out[0] = out[len + 1] = '"';
+    memcpy(out + 1, key, len);
+    memcpy(out + len + 2, ": ", w->indent ? 2 : 1);
+}
+
+static void write_integer(lua_State *L, struct writer *w, lua_Integer value)
+{
+    char text[24], *end = text + sizeof(text), *p = end;
+    lua_Unsigned rest = value < 0 ? 0 - (lua_Unsigned)value : (lua_Unsigned)value;
+    do
+        *--p = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        *--p = '-';
+    add(L, w, p, (size_t)(end - p));
 }
 
 static void write_number(lua_State *L, struct writer *w, int idx, const struct plat_plain_at *at)
 {
     char text[PLAT_JSON_FLOAT];
+    if (lua_isinteger(L, idx)) {
+        write_integer(L, w, lua_tointeger(L, idx));
+        return;
+    }
     double value = lua_tonumber(L, idx);
-    if (lua_isinteger(L, idx))
-        snprintf(text, sizeof(text), "%lld", (long long)lua_tointeger(L, idx));
-    else if (isfinite(value))
+    if (isfinite(value))
         plat_json_float(text, value);
     else
         plat_plain_raise(L, OP, at, "JSON has no %s", isnan(value) ? "NaN" : "infinity");
@@ -160,7 +195,7 @@ static void write_reference(lua_State *L, struct writer *w, int idx, const struc
 
 static void write_secret(lua_State *L, struct writer *w, int idx, const struct plat_plain_at *at)
 {
-    size_t n = 0;
+    size_t n;
     const char *s = plat_secret_bytes(L, idx, &n);
     switch (w->secrets) {
     case SECRETS_REFUSE:
@@ -213,12 +248,7 @@ static void write_object(lua_State *L, struct writer *w, int idx, struct plat_pl
         if (i > 0)
             add(L, w, ",", 1);
         new_line(L, w, at->depth);
-        at->key = keys[i].text;
-        at->key_len = keys[i].len;
-        if (memchr(keys[i].text, '\0', keys[i].len)) /* jansson would not read it back */
-            plat_plain_raise(L, OP, at->up, "a key contains a zero byte");
-        write_key(L, w, &keys[i], at);
-        add(L, w, ": ", w->indent ? 2 : 1);
+        write_key(L, w, keys[i].text, keys[i].len, at);
         plat_plain_push_key(L, &keys[i]);
         lua_rawget(L, idx);
         write_value(L, w, lua_gettop(L), at);
@@ -230,6 +260,31 @@ static void write_object(lua_State *L, struct writer *w, int idx, struct plat_pl
     lua_settop(L, top);
 }
 
+/* Writes a table with few text keys, as nearly all are; false: it is another one. */
+static bool write_small_object(lua_State *L, struct writer *w, int idx,
+                               const struct plat_plain_at *up)
+{
+    struct plat_plain_field few[PLAT_PLAIN_FEW];
+    struct plat_plain_at at;
+    int top = lua_gettop(L);
+    size_t n;
+    if (!plat_plain_fields(L, idx, OP, up, &at, few, &n))
+        return false;
+    add(L, w, "{", 1);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            add(L, w, ",", 1);
+        new_line(L, w, at.depth);
+        write_key(L, w, few[i].text, few[i].len, &at);
+        write_value(L, w, few[i].value, &at);
+    }
+    if (n > 0)
+        new_line(L, w, at.depth - 1);
+    add(L, w, "}", 1);
+    lua_settop(L, top);
+    return true;
+}
+
 static void write_value(lua_State *L, struct writer *w, int idx, const struct plat_plain_at *up)
 {
     struct plat_plain_at at;
@@ -237,6 +292,8 @@ static void write_value(lua_State *L, struct writer *w, int idx, const struct pl
     size_t n;
     switch (lua_type(L, idx)) {
     case LUA_TTABLE:
+        if (write_small_object(L, w, idx, up))
+            break;
         if (plat_plain_enter(L, idx, OP, up, &at, &n) == PLAT_PLAIN_ARRAY)
             write_array(L, w, idx, &at, n);
         else
@@ -274,21 +331,33 @@ static enum secrets_mode mode_of(lua_State *L, int opts)
     return (enum secrets_mode)luaL_argerror(L, opts, "secrets: secret, reference or refuse");
 }
 
-int plat_json_encode(lua_State *L)
-{
-    luaL_checkany(L, 1);
-    lua_Integer indent = plat_args_integer(L, 2, "indent", 0);
-    bool lossy = plat_args_bool(L, 2, "lossy", false);
-    enum secrets_mode secrets = mode_of(L, 2);
-    bool redact = plat_args_bool(L, 2, "redact", false);
-    luaL_argcheck(L, indent >= 0 && indent <= 8, 2, "indent is not from 0 to 8");
+struct options {
+    int indent;
+    bool lossy, redact;
+    enum secrets_mode secrets;
+};
 
+static struct options options_of(lua_State *L, int idx)
+{
+    lua_Integer indent = plat_args_integer(L, idx, "indent", 0);
+    luaL_argcheck(L, indent >= 0 && indent <= 8, idx, "indent is not from 0 to 8");
+    return (struct options){
+        .indent = (int)indent,
+        .lossy = plat_args_bool(L, idx, "lossy", false),
+        .secrets = mode_of(L, idx),
+        .redact = plat_args_bool(L, idx, "redact", false),
+    };
+}
+
+/* Writes the value at 1. */
+static int encode(lua_State *L, const struct options *o)
+{
     struct writer *w = push_writer(L);
-    w->indent = (int)indent;
-    w->lossy = lossy;
-    w->secrets = secrets;
+    w->indent = o->indent;
+    w->lossy = o->lossy;
+    w->secrets = o->secrets;
     w->is_secret = false;
-    w->redact = redact ? plat_secret_redactor(L) : NULL;
+    w->redact = o->redact ? plat_secret_redactor(L) : NULL;
     write_value(L, w, 1, NULL);
     if (w->is_secret) {
         memcpy(plat_secret_new(L, w->buf.len), plat_buf_bytes(&w->buf), w->buf.len);
@@ -297,6 +366,28 @@ int plat_json_encode(lua_State *L)
         lua_pushlstring(L, plat_buf_bytes(&w->buf), w->buf.len);
     }
     put_writer(w);
+    return 1;
+}
+
+int plat_json_encode(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    struct options o = options_of(L, 2);
+    return encode(L, &o);
+}
+
+static int l_encode(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    return encode(L, lua_touserdata(L, lua_upvalueindex(1))); /* as encoder() was told */
+}
+
+int plat_json_encoder(lua_State *L)
+{
+    lua_settop(L, 1);
+    struct options *kept = lua_newuserdatauv(L, sizeof(*kept), 0);
+    *kept = options_of(L, 1);
+    lua_pushcclosure(L, l_encode, 1);
     return 1;
 }
 

@@ -69,12 +69,12 @@ static void read_key(lua_State *L, int idx, struct key *key)
     }
 }
 
-static size_t count(lua_State *L)
+static size_t count(lua_State *L, int idx)
 {
     size_t n = 0;
 
     lua_pushnil(L);
-    while (lua_next(L, 1)) {
+    while (lua_next(L, idx)) {
         lua_pop(L, 1);
         n++;
     }
@@ -91,7 +91,7 @@ static int l_keys(lua_State *L)
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    n = count(L);
+    n = count(L, 1);
     lua_createtable(L, n < 1000000 ? (int)n : 1000000, 0); /* 2: as they are found */
     if (n > FEW) /* a userdata, so that an error frees it */
         keys = lua_newuserdatauv(L, n * sizeof(*keys), 0);
@@ -172,6 +172,62 @@ static void copy_top(lua_State *L, int depth) /* NOLINT(misc-no-recursion): as d
     lua_remove(L, from);
 }
 
+/* Puts all elements of the table at `from` into that at `to`. */
+static void put_all(lua_State *L, int from, int to)
+{
+    lua_pushnil(L);
+    while (lua_next(L, from)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, to);
+    }
+}
+
+/* Pushes a table with room for so many elements, numbered and others. */
+static void push_room(lua_State *L, size_t list, size_t rest)
+{
+    enum { MOST = 1000000 };
+
+    lua_createtable(L, list < MOST ? (int)list : MOST, rest < MOST ? (int)rest : MOST);
+}
+
+/* shallow(t) -> a copy of the first level; the metatable is shared */
+static int l_shallow(lua_State *L)
+{
+    size_t list, n;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    list = lua_rawlen(L, 1);
+    n = count(L, 1);
+    push_room(L, list, n > list ? n - list : 0);
+    put_all(L, 1, 2);
+    if (lua_getmetatable(L, 1))
+        lua_setmetatable(L, 2);
+    return 1;
+}
+
+/* merge(t?...) -> a table with the elements of all; later ones win */
+static int l_merge(lua_State *L)
+{
+    int last = lua_gettop(L);
+    size_t n = 0;
+
+    for (int i = 1; i <= last; i++) {
+        if (lua_toboolean(L, i)) {
+            luaL_checktype(L, i, LUA_TTABLE);
+            n += count(L, i);
+        }
+    }
+    luaL_checkstack(L, 4, "merged tables");
+    push_room(L, 0, n);
+    for (int i = 1; i <= last; i++) {
+        if (lua_toboolean(L, i))
+            put_all(L, i, last + 1);
+    }
+    return 1;
+}
+
 /* copy(v) -> a copy of all levels; metatables are shared */
 static int l_copy(lua_State *L)
 {
@@ -226,7 +282,8 @@ static int l_equal(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    { "keys", l_keys }, { "each", l_each }, { "copy", l_copy }, { "equal", l_equal }, { NULL, NULL }
+    { "keys", l_keys }, { "each", l_each },   { "shallow", l_shallow }, { "merge", l_merge },
+    { "copy", l_copy }, { "equal", l_equal }, { NULL, NULL },
 };
 
 int luaopen_prim_table(lua_State *L);

@@ -1,6 +1,7 @@
 /* Tasks and gates.  Everything clever (groups, limits, timeouts, retries) is plat/task.lua. */
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -261,24 +262,45 @@ static const luaL_Reg gate_methods[] = {
     { NULL, NULL },
 };
 
+/* place(fn) -> where in a playbook the task is: the lines of its functions from fn inwards, as text
+ * that compares as the lines do */
+static int l_place(lua_State *L)
+{
+    enum { MOST = 200 };
+    int lines[MOST], n = 0;
+    lua_Debug ar;
+    luaL_Buffer b;
+
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    for (int level = 1; level < MOST && lua_getstack(L, level, &ar); level++) {
+        bool is_first;
+
+        lua_getinfo(L, "Slf", &ar);
+        is_first = lua_rawequal(L, -1, 1);
+        lua_pop(L, 1);
+        if (ar.currentline > 0 && strncmp(ar.source, "@plat/", 6) != 0)
+            lines[n++] = ar.currentline;
+        if (is_first)
+            break;
+    }
+    luaL_buffinit(L, &b);
+    while (n > 0) {
+        char text[16];
+
+        snprintf(text, sizeof(text), "%07d/", lines[--n]);
+        luaL_addstring(&b, text);
+    }
+    luaL_pushresult(&b);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    { "spawn", l_spawn },
-    { "current", l_current },
-    { "cancel", l_cancel },
-    { "dead", l_dead },
-    { "cancelled", l_cancelled },
-    { "shield", l_shield },
-    { "shielded", l_shielded },
-    { "deadline", l_deadline },
-    { "main", l_main },
-    { "gate", l_gate },
-    { "set_deadline", l_set_deadline },
-    { "on_signal", l_on_signal },
-    { "waits", l_waits },
-    { "on_busy", l_on_busy },
-    { "in_task", l_in_task },
-    { "cancel_main", l_cancel_main },
-    { NULL, NULL },
+    { "spawn", l_spawn },       { "current", l_current },           { "cancel", l_cancel },
+    { "dead", l_dead },         { "cancelled", l_cancelled },       { "shield", l_shield },
+    { "shielded", l_shielded }, { "deadline", l_deadline },         { "main", l_main },
+    { "gate", l_gate },         { "set_deadline", l_set_deadline }, { "on_signal", l_on_signal },
+    { "waits", l_waits },       { "on_busy", l_on_busy },           { "in_task", l_in_task },
+    { "place", l_place },       { "cancel_main", l_cancel_main },   { NULL, NULL },
 };
 
 int luaopen_prim_task(lua_State *L);

@@ -18,6 +18,11 @@ function M.decode(text, opts) end
 ---@return string
 function M.encode(value, opts) end
 
+--- Returns a function that does what `encode` does with these options.
+---@param opts? { indent?: integer, lossy?: boolean }
+---@return fun(value: any): string
+function M.encoder(opts) end
+
 --- Marks a table as an array and returns it.
 ---@param t? table
 ---@return table

@@ -14,6 +14,17 @@ function M.keys(t) end
 ---@return table t
 function M.each(t) end
 
+--- Returns a copy of the first level; the metatable is shared.
+---@generic T: table
+---@param t T
+---@return T
+function M.shallow(t) end
+
+--- Returns a new table with the fields of all given ones; later ones win.
+---@param ... table?
+---@return table
+function M.merge(...) end
+
 --- Returns a copy of all levels; metatables are shared.
 ---@generic T
 ---@param v T

@@ -82,6 +82,12 @@ function M.on_busy(fn) end
 ---@return string[]
 function M.waits() end
 
+--- Returns where in a playbook the task is: the lines of its functions from `fn` inwards, as text
+--- that compares as the lines do. The standard library's functions are left out.
+---@param fn function
+---@return string
+function M.place(fn) end
+
 --- Returns whether this code runs in a task's own coroutine.
 ---@return boolean
 function M.in_task() end

@@ -1,5 +1,7 @@
 --- Option schemas: one table serves validation, help text and documentation.
 
+local copy = require("prim.table").shallow
+
 local M = {}
 
 local UNITS = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400, w = 604800 }
@@ -242,10 +244,11 @@ end
 ---@param schema table<string, table> by field `{ type, default, required, min, max, enum, help }`
 ---@return fun(opts: table?, level: integer?): table
 function M.options(name, schema)
-  local names = {}
+  local names, required = {}, {}
   local defaults = {}
   for field, decl in pairs(schema) do
     names[#names + 1] = field
+    required[#required + 1] = decl.required and field or nil
     if decl.default ~= nil then
       local value, err = M.value(decl, decl.default)
       assert(value ~= nil, err) -- a default of false is one
@@ -254,25 +257,24 @@ function M.options(name, schema)
   end
   return function(opts, level)
     level = (level or 2) + 1
-    local out = {}
+    local out = copy(defaults)
     if opts ~= nil and type(opts) ~= "table" then
       error(("%s: options are a table, not a %s"):format(name, type(opts)), level)
     end
-    for field, v in next, opts or out do -- every call does this: without sorting
-      local decl = schema[field]
-      local value = decl and M.value(decl, v)
-      if value == nil then
-        explain(name, schema, names, opts, level)
-      end
-      out[field] = value
-    end
-    for i = 1, #names do
-      local field = names[i]
-      if out[field] == nil then
-        if schema[field].required then
-          error(("%s: option %q is required"):format(name, field), level)
+    if opts then
+      for field, v in next, opts do -- every call does this: without sorting
+        local decl = schema[field]
+        local value = decl and M.value(decl, v)
+        if value == nil then
+          explain(name, schema, names, opts, level)
         end
-        out[field] = defaults[field]
+        out[field] = value
+      end
+    end
+    for i = 1, #required do
+      local field = required[i]
+      if out[field] == nil then
+        error(("%s: option %q is required"):format(name, field), level)
       end
     end
     return out

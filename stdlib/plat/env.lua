@@ -49,6 +49,12 @@ end
 
 local function format(fmt, ...)
   local n = select("#", ...)
+  if n < 4 then -- nearly always
+    local a, b, c = ...
+    if not (ADDRESSED[type(a)] or ADDRESSED[type(b)] or ADDRESSED[type(c)]) then
+      return plain.format(fmt, ...)
+    end
+  end
   for i = 1, n do
     if ADDRESSED[type((select(i, ...)))] then
       local args = { ... }

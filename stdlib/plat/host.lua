@@ -26,14 +26,15 @@ end
 local Host = { __name = "plat.Host" }
 
 --- The methods stand here or, one a file, in plat.host.verb.
-function Host.__index(_, name)
-  local method = rawget(Host, name)
-  if method == nil and verbs[name] then
-    method = require("plat.host.verb." .. name)
+local function find_method(_, name)
+  local method = verbs[name] and require("plat.host.verb." .. name) or nil
+  if method then
     Host[name] = method
   end
   return method
 end
+
+Host.__index = setmetatable(Host, { __index = find_method })
 
 local COMMON = {
   stdin = { type = "sendable", help = "sent, then closed; default: nothing" },
@@ -106,9 +107,11 @@ local function words_of(op, argv)
   return M.quote(argv)
 end
 
+local ZERO = { 0 } -- the exit codes of success, unless others are given
+
 --- Returns the output, or raises kind "exit" with the last line that the command said.
 local function judge(self, op, text, out, opts)
-  if list.contains(opts.ok or { 0 }, out.code) then
+  if list.contains(opts.ok or ZERO, out.code) then
     return out
   end
   local said = (out.stderr ~= "" and out.stderr or out.stdout):match("([^\n]+)\n*$")
@@ -146,8 +149,7 @@ local function told(opts, out)
 end
 
 --- Returns what is asked, as data: a simulated world answers it.
-local function call_of(self, text, argv, opts)
-  local as = become.of(self, opts.become)
+local function call_of(text, argv, opts, as)
   return {
     verb = "command",
     text = text,
@@ -169,7 +171,7 @@ local function look(self, op, text, argv, opts, is_witness)
     object = text,
     read = "the caller says that it changes nothing",
     sees_all = not is_witness,
-    call = call_of(self, text, argv, opts),
+    call = call_of(text, argv, opts, become.of(self, opts.become)),
     here = self:is_local(),
     perform = function()
       return asking(list.merge(opts, { argv = argv }), function(how)
@@ -208,12 +210,12 @@ local function change(self, op, text, argv, opts)
         return command.running(self, key, opts)
       end,
       bad = function(result)
-        return not list.contains(opts.ok or { 0 }, result.code)
+        return not list.contains(opts.ok or ZERO, result.code)
       end,
       planned = opts.planned,
       veiled = true,
     },
-    call = call_of(self, text, argv, opts),
+    call = call_of(text, argv, opts, as),
     here = self:is_local(),
     perform = function(intended)
       return asking(list.merge(opts, { effect = intended.key, argv = argv }), function(how)

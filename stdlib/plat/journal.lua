@@ -1,6 +1,7 @@
 --- The journal of a run: what was intended and what came of it, append-only, chained, on the disk
 --- before the effect. One directory a run (docs/ENGINE.md, "Journal").
 
+local clock = require("prim.time")
 local fault = require("plat.fault")
 local files = require("plat.journal.files")
 local fs = require("prim.fs")
@@ -15,6 +16,7 @@ local time = require("plat.time")
 local M = {}
 
 local ROOM = 64 * 1024 -- bytes that are reserved at a time
+local SOON = 0.001 -- seconds
 local OUTCOME = 24 * 1024 -- bytes that are free behind each intent, for what came of it
 
 local encode = json.encoder({ secrets = "reference", redact = true, lossy = true })
@@ -34,7 +36,7 @@ Journal.__index = Journal
 
 --- Returns a fresh id: real time, also in a sandbox, so that the newest run is the last by name.
 local function new_id(name)
-  local now = require("prim.time").real()
+  local now = clock.real()
   local stamp = ("%s%03d"):format(time.date("!%Y%m%d-%H%M%S", now), now % 1 * 1000 // 1 | 0)
   local chance = files.link(tostring(sys.pid()), tostring(now)):sub(1, 4)
   return ("%s-%s-%s"):format(stamp, name:gsub("[^%w_.-]", "-"), chance)
@@ -209,10 +211,10 @@ function Journal:append(record)
   elseif self.broken then
     error(self.broken, 0)
   end
-  record.n, record.t = self.n + 1, record.t or time.now()
+  record.n, record.t = self.n + 1, record.t or (time.now() * 1e6 + 0.5) // 1 / 1e6
   local text = encode(record)
   local chain = files.link(self.chain, text)
-  local line = ('%s,"chain":"%s"}\n'):format(text:sub(1, -2), chain)
+  local line = text:sub(1, -2) .. ',"chain":"' .. chain .. '"}\n'
   local need = #line + OUTCOME
   if record.type == "intent" and self.room < need then
     must_write(self, self.file:reserve(need + ROOM))
@@ -265,6 +267,24 @@ function Journal:commit()
       prim.spawn(flush, self) -- runs in the next turn; no cancel of ours reaches it
     end
     wait(self)
+  end
+end
+
+local function flush_soon(self)
+  clock.sleep(SOON)
+  self.hastened = false
+  if self.file and self.durable < self.n and not self.flushing and not self.broken then
+    self.flushing = true
+    flush(self)
+  end
+end
+
+--- Sees to it that what was appended is on the disk soon, and does not wait for that: what is
+--- appended meanwhile, and waited for, shares the sync.
+function Journal:hasten()
+  if self.sync and not self.hastened then
+    self.hastened = true
+    prim.spawn(flush_soon, self)
   end
 end
 

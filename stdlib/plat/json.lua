@@ -46,8 +46,8 @@ function M.decode(text, opts)
   return value
 end
 
-local function encode(value, opts, level)
-  local ok, text = pcall(prim.encode, value, opts)
+--- Returns the text that a primitive wrote, told of if it is a secret; raises what it raised.
+local function written(ok, text, value, level)
   if not ok then
     unknown.refuse(value) -- a plan's: that ends the body instead
     error(text, level + 1)
@@ -64,7 +64,8 @@ end
 ---@param opts? { indent?: integer, lossy?: boolean, secrets?: string, redact?: boolean }
 ---@return string text or a plat.Secret
 function M.encode(value, opts)
-  return encode(value, opts and ENCODE(opts), 2)
+  local ok, text = pcall(prim.encode, value, opts and ENCODE(opts))
+  return written(ok, text, value, 2)
 end
 
 --- Returns a function that encodes as `encode` does with these options, which are looked at once:
@@ -72,9 +73,10 @@ end
 ---@param opts table as for `encode`
 ---@return fun(value: any): string
 function M.encoder(opts)
-  opts = ENCODE(opts)
+  local write = prim.encoder(ENCODE(opts))
   return function(value)
-    return encode(value, opts, 2)
+    local ok, text = pcall(write, value)
+    return ok and type(text) == "string" and text or written(ok, text, value, 2)
   end
 end
 

@@ -2,7 +2,7 @@
 
 local prim = require("prim.table")
 
-local getmetatable, next, setmetatable, type = getmetatable, next, setmetatable, type
+local getmetatable, next, type = getmetatable, next, type
 local sort, each = table.sort, prim.each
 
 local M = {}
@@ -192,11 +192,7 @@ end
 ---@param t table
 ---@return table
 function M.copy(t)
-  local out = {}
-  for k, v in next, t do
-    out[k] = v
-  end
-  return setmetatable(out, getmetatable(t))
+  return prim.shallow(t)
 end
 
 --- Returns a copy of all levels; metatables are shared, so marked arrays stay marked.
@@ -210,16 +206,7 @@ end
 ---@param ... table?
 ---@return table
 function M.merge(...)
-  local out = {}
-  for i = 1, select("#", ...) do
-    local t = select(i, ...)
-    if t then
-      for k, v in next, t do
-        out[k] = v
-      end
-    end
-  end
-  return out
+  return prim.merge(...)
 end
 
 --- Returns whether two values are equal, tables by content.

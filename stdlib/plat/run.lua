@@ -31,17 +31,19 @@ local PARTS = {
 }
 
 --- The methods stand here, in PARTS, or, one a file, in plat.run.verb.
-function Run.__index(_, name)
-  local method = rawget(Run, name)
-  if method == nil and PARTS[name] then
+local function find_method(_, name)
+  local method
+  if PARTS[name] then
     method = require(PARTS[name])[name]
     Run[name] = method
-  elseif method == nil and verbs[name] then
+  elseif verbs[name] then
     method = require("plat.run.verb." .. name)
     Run[name] = method
   end
   return method
 end
+
+Run.__index = setmetatable(Run, { __index = find_method })
 
 --- Returns the plain data of a fault.
 Run.plain_fault = recorder.plain_fault
@@ -122,6 +124,13 @@ end
 function Run:sync()
   if self.journal and not self.planning then
     self.journal:commit()
+  end
+end
+
+--- Lets what was recorded come to the disk soon; what has effects waits for it.
+function Run:hasten()
+  if self.journal and not self.planning then
+    self.journal:hasten()
   end
 end
 

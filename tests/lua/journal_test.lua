@@ -171,6 +171,31 @@ return {
       j:close()
     end)
   end,
+  ["a sync that is hastened is not waited for, and shared by who waits"] = function(t)
+    with_journal(t, function(j)
+      j:append({ type = "keep", name = "a", value = 0 })
+      j:commit()
+      local before = j.syncs
+      j:append({ type = "outcome", key = "k" })
+      j:hasten()
+      t.equal(j.durable, j.n - 1)
+      j:append({ type = "step_end", key = "s" })
+      j:commit()
+      t.equal({ j.durable, j.syncs - before }, { j.n, 1 })
+      j:append({ type = "outcome", key = "k2" })
+      j:hasten()
+      j:hasten()
+      while j.durable < j.n do
+        task.sleep(0.01)
+      end
+      t.equal(j.syncs - before, 2)
+      j:append({ type = "outcome", key = "k3" })
+      j:hasten()
+      j:close({ sync = false })
+      task.sleep(0.01)
+      t.equal(j.syncs - before, 2)
+    end)
+  end,
   ["many begin a run at once: one header"] = function(t)
     with_journal(t, function(j)
       task.each({ 1, 2, 3, 4 }, {}, function(i)

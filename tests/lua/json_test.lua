@@ -93,6 +93,36 @@ return {
     t.equal(1 / json.decode("-0.0"), -math.huge)
   end,
 
+  ["floats: as many digits as are needed, however they are found"] = function(t)
+    local function shortest(v)
+      for digits = 15, 17 do
+        local text = ("%." .. digits .. "g"):format(v)
+        if tonumber(text) == v then
+          local mantissa, exponent = text:match("^([^e]*)(.*)$")
+          return mantissa .. (mantissa:find(".", 1, true) and "" or ".0") .. exponent
+        end
+      end
+    end
+    local below = seeded(20261201)
+    local function rnd()
+      return below(1 << 30) / (1 << 30)
+    end
+    local values =
+      { 0.0, -0.0, 0.1, 1e-3, 9.99e-4, 7999999999.999999, 8e9, 8946283441.283115, 1e22, -2.5 }
+    for _ = 1, 20000 do
+      local size = 10 ^ (rnd() * 26 - 8)
+      local decimals = 10.0 ^ (rnd() * 10 // 1)
+      values[#values + 1] = (rnd() - 0.5) * size
+      values[#values + 1] = ((rnd() - 0.5) * size * decimals) // 1 / decimals
+      values[#values + 1] = (1.7e9 * decimals + rnd() * 1e9) // 1 / decimals
+    end
+    for _, v in ipairs(values) do
+      if v == v and math.abs(v) < math.huge then
+        t.equal(json.encode(v), shortest(v))
+      end
+    end
+  end,
+
   ["random values, decoded from what was encoded, are identical"] = function(t)
     local rnd = seeded(20260101)
     for _ = 1, 2000 do
@@ -100,6 +130,22 @@ return {
       local text = json.encode(value)
       t.ok(identical(json.decode(text), value), text)
       t.ok(identical(json.decode(json.encode(value, { indent = 3 })), value), text)
+    end
+  end,
+
+  ["texts: what is written otherwise is found at every place"] = function(t)
+    for n = 0, 34 do
+      t.equal(json.encode(("~"):rep(n)), '"' .. ("~"):rep(n) .. '"')
+      for code = 0, 255 do
+        local c = utf8.char(code)
+        local quoted = json.encode(c):sub(2, -2)
+        t.ok(json.decode('"' .. quoted .. '"') == c, quoted)
+        t.equal(#quoted == 1, code >= 32 and code < 127 and c ~= '"' and c ~= "\\")
+        for at = 0, n, 3 do
+          local before, after = (" "):rep(at), ("}"):rep(n - at)
+          t.equal(json.encode(before .. c .. after), '"' .. before .. quoted .. after .. '"')
+        end
+      end
     end
   end,
 

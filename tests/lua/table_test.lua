@@ -41,6 +41,23 @@ return {
     t.fails("a key is a table", list.keys, { [{}] = 1 })
     t.fails("table expected", list.keys, 3)
   end,
+  ["copies of the first level, and of several tables"] = function(t)
+    local inner = {}
+    local from = json.array({ "a", inner, "c" })
+    local copy = list.copy(from)
+    t.ok(copy ~= from and copy[2] == inner)
+    t.equal(json.encode(copy), '["a",{},"c"]')
+    t.equal(list.copy({ 1, nil, 3, x = false }), { 1, nil, 3, x = false })
+    t.equal(list.copy({}), {})
+    t.fails("table expected", list.copy, 3)
+    t.equal(
+      list.merge({ 1, 2, a = 1 }, nil, { 3, b = 2 }, { a = false }),
+      { 3, 2, a = false, b = 2 }
+    )
+    t.equal(list.merge(), {})
+    t.equal(getmetatable(list.merge(from)), nil)
+    t.fails("table expected", list.merge, {}, 3)
+  end,
   ["copies share metatables and nothing else"] = function(t)
     local from = { a = { b = json.array({}) }, n = 1, [3] = "x" }
     local copy = list.deep_copy(from)

@@ -46,6 +46,9 @@ end
 ---@param value any
 ---@param depth? integer
 function M.refuse(value, depth)
+  if list.is_empty(endings) then -- there is none, as in every run that is no plan
+    return
+  end
   depth = depth or 0
   if M.is(value) then
     look(value)

@@ -62,9 +62,9 @@ end
 function M.compose(text, opts)
   local words = {}
   if opts.effect then -- so that a later process can see whether it still runs
-    words[1] = ("export PLATRUN_EFFECT=%s; "):format(M.quote(opts.effect))
+    words[1] = "export PLATRUN_EFFECT=" .. M.quote(opts.effect) .. "; "
   end
-  for _, name in ipairs(list.keys(opts.env or {})) do
+  for _, name in ipairs(opts.env and list.keys(opts.env) or {}) do
     local value = opts.env[name]
     words[#words + 1] = value and ("export %s=%s; "):format(name, M.quote(value))
       or ("unset %s; "):format(name)

@@ -3,7 +3,7 @@
 local check = require("plat.check")
 local fault = require("plat.fault")
 local fs = require("prim.fs")
-local hash = require("plat.hash")
+local digest = require("prim.hash").digest
 local json = require("plat.json")
 local state = require("plat.state")
 local sys = require("prim.sys")
@@ -26,7 +26,7 @@ end
 ---@param text string the record without its field `chain`
 ---@return string 32 hexadecimal digits
 function M.link(before, text)
-  return hash.digest("sha256", before .. text):sub(1, 32)
+  return (digest("sha256", before .. text):sub(1, 32))
 end
 
 --- Returns what lies in the directory of the runs, sorted: mostly ids.

@@ -34,9 +34,7 @@ end
 ---@param e table
 ---@return table
 function M.data(name, e)
-  local data = list.copy(e)
-  data.event = name
-  data.time = time.rfc3339(time.now())
+  local data = list.merge(e, { event = name, time = time.rfc3339(time.now()) })
   if data.fault then
     data.fault = plain_fault(data.fault)
   end

@@ -138,7 +138,7 @@ local function outcome(run, change, word, err, result, how)
     error = err and M.plain_fault(err) or nil,
   })
   if change.recovery == "unknowable" then
-    run:sync() -- nobody could find out again
+    run:hasten() -- nobody could find out again
   end
   run.reporter:emit(
     "outcome",

@@ -235,7 +235,7 @@ end
 ---@return any? value only with `returns = true`
 function M.step(self, title, opts, fn)
   if type(opts) == "function" then
-    opts, fn = {}, opts
+    opts, fn = nil, opts
   end
   opts = STEP(opts)
   local parent = task.context()

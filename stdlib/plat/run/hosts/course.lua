@@ -3,7 +3,6 @@
 --- stands first in the playbook. So a host that needs fewer steps waits before the next common one.
 
 local fault = require("plat.fault")
-local getinfo = require("plat.env").getinfo
 local prim = require("prim.task")
 
 local M = {}
@@ -116,25 +115,6 @@ function Course:update(scope)
   end
 end
 
---- Where in the playbook a step is begun: the lines from the host's function inwards, so that they
---- compare as the lines do.
-local function place_of(self)
-  local lines = {}
-  for level = 3, 200 do
-    local info = getinfo(level, "Slf")
-    if not info then
-      break
-    end
-    if info.currentline > 0 and not info.source:find("^@plat/") then
-      table.insert(lines, 1, ("%07d"):format(info.currentline))
-    end
-    if info.func == self.fn then
-      break
-    end
-  end
-  return table.concat(lines, "/")
-end
-
 local function wait(arrival)
   fault.must({ op = "run:on" }, arrival.gate:wait())
 end
@@ -196,7 +176,7 @@ function Course:begin_step(scope)
   if not self.lockstep then
     return
   end
-  local arrival = { scope = scope, gate = prim.gate(), place = place_of(self) }
+  local arrival = { scope = scope, gate = prim.gate(), place = prim.place(self.fn) }
   table.insert(scope.arrivals, arrival)
   if scope.active == 0 then
     give_room(self, scope)
