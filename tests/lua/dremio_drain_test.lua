@@ -37,6 +37,27 @@ local tests = {
     t.ok(w.requests < 1500, "requests: " .. w.requests)
   end,
 
+  ["of five readings of a long drain one looks at the executor, the others at one job"] = function(
+    t
+  )
+    local w = open_world(2)
+    w.model:fault("query", { "5" })
+    local api = connect()
+    local readings, looks = {}, api.jobs_on
+    function api.jobs_on(...)
+      readings[#readings + 1] = "executor"
+      return looks(...)
+    end
+    local call = api._session.call
+    function api._session.call(self, req)
+      readings[#readings + 1] = req.op == "dremio.job" and "job" or nil
+      return call(self, req)
+    end
+    api:wait_drained("dremio-executor-1", { within = "1h" })
+    local first = table.concat(readings, " ", 1, 11)
+    t.equal(first, "executor job job job job executor job job job job executor")
+  end,
+
   ["a drain in vain names the jobs, users and since when"] = function(t)
     local w = open_world(2)
     w.model:fault("query", { "60" })

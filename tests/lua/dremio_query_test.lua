@@ -50,6 +50,8 @@ local tests = {
     err = t.fails("timeout", query.run, two, "select 1", 0.1)
     t.equal({ err.msg, err.hint }, { "is RUNNING after 0.1s", nil })
     t.equal(slept[11], 0.1, "the first look is not later than the deadline")
+    t.fails("timeout", query.run, session({}), "select 1", 36.25)
+    t.equal(slept[#slept], 0.25, "a quarter of a second is left, and used")
   end,
 
   ["the first look comes when the last job had ended, then a little earlier each time"] = function(

@@ -1,5 +1,6 @@
 --- What passes the door: addresses, fields, what housekeeping may do, deep unknown values.
 local effect = require("plat.effect")
+local fault = require("plat.fault")
 local planner = require("plat.effect.plan")
 local task = require("plat.task")
 local unknown = require("plat.effect.unknown")
@@ -123,5 +124,70 @@ return {
       target = "b",
       object = "c",
     })
+  end,
+
+  ["a change that an earlier process did is answered for, whatever it was"] = function(t)
+    local world = open(t)
+    effect.open({
+      mode = "run",
+      world = world,
+      observer = {
+        recall = function()
+          return {}
+        end,
+      },
+    })
+    local change = { text = "x", args = {}, recovery = "repeatable" }
+    local answer = task.with_context({ key = "s", counts = {} }, get, "http://a/", {
+      method = "PUT",
+      change = change,
+    })
+    t.equal(answer, { status = 200, headers = {}, body = "", code = 0, stdout = "", stderr = "" })
+    t.equal(world.asked, {})
+  end,
+
+  ["a server below a path of another one is known by its own paths"] = function(t)
+    local world = open(t)
+    local function read(base, url)
+      get(url, { method = "POST", base = base, read = "a select reads tables and changes none" })
+    end
+    require("plat.dremio") -- it declares that
+    read(nil, "http://a/api/v3/sql")
+    read("http://a/dremio", "http://a/dremio/api/v3/sql")
+    read("http://other", "http://a/api/v3/sql")
+    t.equal(#world.asked, 3)
+    t.fails("not declared as a read", read, nil, "http://a/dremio/api/v3/sql")
+    t.fails("not declared as a read", read, "http://a/other", "http://a/dremio/api/v3/sql")
+  end,
+
+  ["what is asked in vain says how often"] = function(t)
+    local sleep = task.sleep
+    function task.sleep() end
+    t.defer(function()
+      task.sleep = sleep
+    end)
+    local world = open(t)
+    function world.request()
+      fault.raise("connect", {}, { msg = "connection refused", sent = false })
+    end
+    local err = t.fails("connect", get, "http://a/", { retry = { times = 2, delay = 1 } })
+    t.equal(err.msg, "connection refused (asked 2 times)")
+    t.equal(t.fails("connect", get, "http://a/").msg, "connection refused")
+    err = t.fails("connect", get, "http://a/", { retry = { times = 1, delay = 1 } })
+    t.equal(err.msg, "connection refused")
+  end,
+
+  ["a file that is refused in the sandbox is named"] = function(t)
+    effect.open({
+      mode = "run",
+      world = {
+        request = function() end,
+      },
+    })
+    t.defer(function()
+      effect.open({ mode = "run", world = false })
+    end)
+    local err = t.fails("refused", effect.file, { op = "fs.write", path = "/tmp/x" })
+    t.equal({ err.object, err.target, err.op }, { "/tmp/x", "localhost", "fs.write" })
   end,
 }

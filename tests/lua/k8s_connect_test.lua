@@ -131,6 +131,15 @@ contexts: [{name: c, context: {cluster: c, user: jane}}]
     t.match(t.fails("io", k8s.connect).msg, "^no kubeconfig: looked at .*/%.kube/config$")
     in_pod(t, "10.0.0.1", "443", {})
     t.fails("io", k8s.connect)
+    local getenv = sys.getenv
+    function sys.getenv(name)
+      return name ~= "HOME" and getenv(name) or nil
+    end
+    t.defer(function()
+      sys.getenv = getenv
+    end)
+    t.equal(t.fails("io", k8s.connect).msg, "no kubeconfig: looked at no place: HOME is not set")
+    sys.getenv = getenv
     in_pod(t, "", "443", { token = "x" })
     t.fails("io", k8s.connect)
   end,
@@ -182,6 +191,9 @@ contexts: [{name: c, context: {cluster: c, user: jane}}]
       proxy = "http://proxy:3128",
     })
     t.equal({ client.namespace, client.target }, { "lake", "cluster stub:1" })
+    t.fails('k8s_connect_test.lua:%d+: k8s.connect: unknown option "sever"', function()
+      k8s.connect({ sever = "https://stub:1" })
+    end)
     local err = t.fails("auth", k8s.connect, { server = "https://stub:1", ca = path .. "x" })
     t.match(err.msg, "^certificate%-authority: .*ca%.pemx")
     assert(fs.write(path, "not PEM"))

@@ -259,4 +259,39 @@ return {
       end
     end
   end,
+
+  ["the log of a pod is there until the plan has waited for the pod to be gone"] = function(t)
+    local path = "/api/v1/namespaces/data/pods/p"
+    local pod = {
+      apiVersion = "v1",
+      kind = "Pod",
+      metadata = { name = "p", namespace = "data", uid = "p1", resourceVersion = "3" },
+      spec = {},
+      status = { phase = "Running" },
+    }
+    local routes = {
+      ["GET " .. path] = { body = pod },
+      ["DELETE " .. path] = { body = pod },
+      ["GET " .. path .. "/log"] = { body = "hello\n" },
+    }
+    plan(t, routes)
+    stub.step(function()
+      local client = connect()
+      client:delete("pod", "data", "p")
+      t.equal(client:logs("data", "p"), "hello\n")
+      client:wait_gone("pod", "data", "p")
+      t.equal(client:find("pod", "data", "p"), nil)
+      local err = t.fails("http", client.logs, client, "data", "p")
+      t.equal(err.code, 404)
+    end)
+    pod.metadata.ownerReferences = json.array({ { uid = "s1", controller = true } })
+    plan(t, routes)
+    local why = cut(t, function()
+      local client = connect()
+      client:delete("pod", "data", "p")
+      client:wait_gone("pod", "data", "p")
+      client:find("pod", "data", "p")
+    end)
+    t.match(why, "which the plan changes$", "its owner may have made another")
+  end,
 }

@@ -1,8 +1,11 @@
 --- How the client talks: when it asks again, what it says of answers, logs, and plans of waits.
 local effect = require("plat.effect")
+local errors = require("plat.k8s.errors")
 local k8s = require("plat.k8s")
 local predict = require("plat.k8s.predict")
+local revision = require("plat.k8s.revision")
 local stub = load(assert(require("prim.fs").read("tests/lua/k8s_stub.lua")), "@k8s_stub.lua")()
+local task = require("plat.task")
 local time = require("plat.time")
 
 local CM = "/api/v1/namespaces/data/configmaps/c"
@@ -161,5 +164,98 @@ return {
     t.equal(settled("ReplicaSet", 0, { replicas = 2 }).status, { observedGeneration = 4 })
     t.equal(settled("Job", 1, {}), nil)
     t.equal(predict.settled("Deployment", nil), nil)
+  end,
+
+  ["what is no object, or no number of replicas, is said before anything is asked"] = function(t)
+    local requests = stub.open(t, {})
+    local client = connect()
+    local wrong = {
+      {},
+      { metadata = { name = "x" } },
+      { kind = "ConfigMap", metadata = { name = "x" } },
+      { apiVersion = "v1", kind = "ConfigMap" },
+      "text",
+    }
+    for _, object in ipairs(wrong) do
+      for _, op in ipairs({ "create", "apply" }) do
+        local err = t.fails("usage", client[op], client, object)
+        t.equal(err.msg, "an object has apiVersion, kind and metadata")
+        t.equal(err.op, "k8s." .. op)
+      end
+    end
+    for _, count in ipairs({ -1, 1.5, "3" }) do
+      local err = t.fails("usage", client.scale, client, "sts", "data", "exec", count)
+      t.match(err.msg, "is not a number of replicas$")
+    end
+    t.equal(requests, {})
+  end,
+
+  ["long fields and owners do not push the values out of sight"] = function(t)
+    local text = errors.conflict_table({
+      { field = "." .. ("f"):rep(70), manager = ("m"):rep(50), ours = "1" },
+      { field = ".spec", manager = "helm", ours = "1", theirs = "2" },
+      { field = ".meta", manager = "helm" },
+    })
+    local lines = {}
+    for line in text:gmatch("[^\n]+") do
+      lines[#lines + 1] = line
+    end
+    t.equal(lines, {
+      "  field" .. (" "):rep(57) .. "owner" .. (" "):rep(37) .. "theirs -> ours",
+      "  ." .. ("f"):rep(70) .. "  " .. ("m"):rep(50) .. "  (none) -> 1",
+      "  .spec" .. (" "):rep(57) .. "helm" .. (" "):rep(38) .. "2 -> 1",
+      "  .meta" .. (" "):rep(57) .. "helm",
+    })
+  end,
+
+  ["the newest ReplicaSet is the one with the highest revision"] = function(t)
+    local function set(name, number, owner)
+      return {
+        metadata = {
+          name = name,
+          annotations = number and { ["deployment.kubernetes.io/revision"] = number },
+          ownerReferences = { { uid = owner or "d1", controller = true } },
+        },
+      }
+    end
+    local object = { metadata = { uid = "d1" } }
+    local function newest(...)
+      local found = revision.newest_replica_set(object, { ... })
+      return found and found.metadata.name
+    end
+    t.equal(newest(set("a", "9"), set("b", "10"), set("c", "8")), "b")
+    t.equal(newest(set("a"), set("b", "1")), "b", "one without a revision is older")
+    t.equal(newest(set("a", "2"), set("b", "3", "other")), "a")
+    t.equal(newest(), nil)
+  end,
+
+  ["a wait ends when its pods cannot be read for another reason than a right"] = function(t)
+    local path = "/apis/apps/v1/namespaces/data/statefulsets"
+    local web = {
+      metadata = { name = "web", namespace = "data", uid = "s1", generation = 1 },
+      spec = { replicas = 1, selector = { matchLabels = { app = "web" } } },
+      status = { observedGeneration = 1, replicas = 1 },
+    }
+    stub.open(t, {
+      ["GET " .. path] = function(req)
+        if req.url:find("watch=true", 1, true) then
+          return {
+            chunks = {
+              function()
+                task.sleep(60)
+              end,
+            },
+          }
+        end
+        return { body = stub.list({ web }, { resourceVersion = "5" }) }
+      end,
+      ["GET /api/v1/namespaces/data/pods"] = {
+        status = 400,
+        body = stub.status(400, "BadRequest", "no such selector"),
+      },
+    })
+    local client = connect()
+    local err = t.fails("http", client.wait_ready, client, "sts", "data", "web", { within = "9s" })
+    t.match(err.msg, "no such selector")
   end,
 }

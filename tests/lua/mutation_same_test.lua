@@ -22,6 +22,7 @@ return {
     for _, lines in ipairs({
       "local c = {}\n  local d = a.b:match('x') or 'y'",
       "local c = {}\n  local d = a(b)",
+      "local c = a()\n  local d = LIMIT",
       "a.c = b\n  a.d = x",
       "local c = list.get(a, 'b.c')\n  local d = list.get(a, 'b.d') -- why",
       "local c, d = nil, false\n  local e = a.e and math.max(a.e, 1)",

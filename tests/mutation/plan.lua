@@ -29,6 +29,7 @@ return {
       "k8s_connect",
       "k8s_handle",
       "k8s_talk",
+      "k8s_discovery",
       "k8s_scale",
       "plan",
       "k8s_kubeconfig",
@@ -42,7 +43,15 @@ return {
   {
     name = "dremio",
     files = "stdlib/plat/dremio.lua stdlib/plat/dremio/*.lua",
-    tests = lua("dremio", "dremio_query", "dremio_session", "dremio_drain", "fleet", "schedule"),
+    tests = lua(
+      "dremio",
+      "dremio_query",
+      "dremio_session",
+      "dremio_drain",
+      "fleet",
+      "fleet_work",
+      "schedule"
+    ),
     last = PLAYBOOKS,
   },
   {

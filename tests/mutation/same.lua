@@ -62,7 +62,7 @@ end
 ---@field fields boolean it assigns to a field
 ---@field pure boolean it calls nothing that could have an effect, not even as f"" or f{}
 ---@field plain boolean the fields that it reads stand there by name
----@field constant boolean its values are literals
+---@field constant boolean its values are literals, or names of such
 
 --- Reads a statement; nil if it is more than a declaration or an assignment.
 local function read(tokens)
@@ -87,7 +87,8 @@ local function read(tokens)
     out.pure = out.pure and not bare and (not called or PURE[called] == true)
     out.plain = out.plain and (not called or PLAIN[called] == true)
     out.plain = out.plain and t.text ~= "[" and t.text ~= "#"
-    out.constant = out.constant and (i <= equals or t.kind ~= "name")
+    local known = t.kind ~= "name" or not t.text:find("%l") -- LIMIT: assigned once, by house style
+    out.constant = out.constant and (i <= equals or known)
   end
   return writes and out
 end

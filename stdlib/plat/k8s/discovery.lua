@@ -174,7 +174,7 @@ end
 
 --- Forgets what was asked: a CustomResourceDefinition was just created.
 function Discovery:forget()
-  self._all = nil
+  self._all, self.missing = nil, {}
 end
 
 --- Returns the resource that a name means; asks the server only for names that are not stable.

@@ -187,14 +187,13 @@ end
 --- What lies below an object (its status, its log; a namespace's objects): gone with it, unknown if
 --- it is only planned.
 local function below(resp, what, update)
-  local now = decoded(resp)
   local new = update({ metadata = {}, spec = {} })
   if new == false then
     return not_found(resp, what.name)
   elseif new == nil and what.kind == "Namespace" and what.moves then
     return nil, FOLLOWS -- it goes, and takes its time
   end
-  return (now or resp.status == 200) and resp or nil
+  return resp.status == 200 and resp or nil
 end
 
 -- ---- consequences ----

@@ -236,8 +236,11 @@ end
 
 -- How the object looks when the wait has ended well; nil: only a real run can know.
 local function foreseen(self, now)
-  if self.read(nil).ready then
-    return not list.get(now, "metadata.ownerReferences") and false or nil -- it was waited to go
+  if self.read(nil).ready then -- it was waited to go; its owner may have made another
+    if list.get(self.object, "metadata.ownerReferences") then
+      return nil
+    end
+    return false
   elseif now and self.read(now).ready then
     return now
   end
@@ -259,6 +262,7 @@ local function plan(self)
   if state.ready then
     return object
   end
+  self.object = object
   local update = function(now)
     return foreseen(self, now)
   end
