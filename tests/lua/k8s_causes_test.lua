@@ -2,8 +2,6 @@
 local causes = require("plat.k8s.causes")
 local kinds = require("plat.k8s.kinds")
 local list = require("plat.list")
-local quantity = require("plat.k8s.quantity")
-local revision = require("plat.k8s.revision")
 local time = require("plat.time")
 
 local NOW = 1767225600 -- 2026-01-01T00:00:00Z
@@ -231,6 +229,58 @@ return {
     t.equal(find(snap("1")), {}, "there is room again")
   end,
 
+  ["a Deployment's pods that are not created: its newest ReplicaSet says why"] = function(t)
+    local function set(uid, number)
+      return {
+        metadata = {
+          name = uid,
+          uid = uid,
+          annotations = { ["deployment.kubernetes.io/revision"] = number },
+          ownerReferences = { { uid = "owner", controller = true } },
+        },
+      }
+    end
+    local said = 'Error creating: pods "web-1" is forbidden: violates PodSecurity "restricted"'
+    local snap = {
+      replica_sets = { set("rs-1", "1"), set("rs-2", "2") },
+      events = { event("rs-2", "FailedCreate", said) },
+    }
+    local cause = only(t, snap, "deploy")
+    t.match(cause.what, '^pods are not created: pods "web%-1" is forbidden: violates PodSecurity')
+    t.equal(cause.fatal, true)
+    t.equal(#cause.evidence, 1)
+    snap.events = { event("rs-1", "FailedCreate", said) }
+    t.equal(find(snap, "deploy"), {}, "an old one")
+  end,
+
+  ["why an image cannot be pulled, and what to do"] = function(t)
+    local function hint(reason, said)
+      return only(t, {
+        pods = { pod("web-0", waiting(reason)) },
+        events = said and { event("u-web-0", "Failed", "Failed to pull image: " .. said) } or {},
+      }).hint
+    end
+    local login = "the registry wants a login: imagePullSecrets of the pod or its service account"
+    local none = "no such image or tag in the registry"
+    local away = "the node cannot reach the registry"
+    for said, want in pairs({
+      ["unauthorized"] = login,
+      ["access denied"] = login,
+      ["status 401"] = login,
+      ["manifest for x not found"] = none,
+      ["Manifest Unknown"] = none,
+      ["lookup r: no such host"] = away,
+      ["connection refused"] = away,
+      ["i/o timeout"] = away,
+      ["dial tcp 1.2.3.4"] = away,
+    }) do
+      t.equal(hint("ImagePullBackOff", said), want, said)
+    end
+    t.equal(hint("ImagePullBackOff", "something else"), nil)
+    t.equal(hint("InvalidImageName"), "the image reference is malformed")
+    t.match(hint("ErrImageNeverPull"), "^imagePullPolicy is Never")
+  end,
+
   ["a claim that nothing can bind"] = function(t)
     local claim =
       { metadata = { name = "data-web-0", uid = "c1" }, spec = {}, status = { phase = "Pending" } }
@@ -316,38 +366,5 @@ return {
       end),
       { true, false }
     )
-  end,
-
-  ["quantities"] = function(t)
-    for text, want in pairs({
-      ["500m"] = 0.5,
-      ["2"] = 2,
-      ["1Gi"] = 2 ^ 30,
-      ["1e3"] = 1000,
-      ["1.5k"] = 1500,
-    }) do
-      t.equal(quantity.parse(text), want, text)
-    end
-    t.equal(quantity.parse("x"), nil)
-    t.equal(quantity.parse(nil), nil)
-    t.equal(quantity.parse("1q"), nil)
-  end,
-
-  ["selectors as text"] = function(t)
-    t.equal(
-      revision.selector({
-        matchLabels = { b = "2", a = "1" },
-        matchExpressions = {
-          { key = "x", operator = "In", values = { "p", "q" } },
-          { key = "y", operator = "DoesNotExist" },
-        },
-      }),
-      "a=1,b=2,x in (p,q),!y"
-    )
-    local one = { key = "x", operator = "NotIn", values = { "p", "q" } }
-    local two = { key = "y", operator = "Exists" }
-    t.equal(revision.selector({ matchExpressions = { one, two } }), "x notin (p,q),y")
-    t.equal(revision.selector(nil), nil)
-    t.equal(revision.selector({}), nil)
   end,
 }

@@ -140,6 +140,24 @@ return {
     t.match(err.msg, "/x/empty names no current%-context")
   end,
 
+  ["what a context or a cluster leaves out is named"] = function(t)
+    local function resolve(text)
+      return t.fails("parse", kubeconfig.resolve, kubeconfig.parse("kind: Config\n" .. text, "/c"))
+    end
+    local err = resolve("current-context: a\ncontexts: [{name: a, context: {user: u}}]")
+    t.equal(err.msg, 'context "a" of /c names no cluster')
+    t.match(err.hint, "^kubectl config set%-context")
+    err = resolve(
+      "current-context: a\ncontexts: [{name: a, context: {cluster: b}}]\n"
+        .. "clusters: [{name: b, cluster: {}}]"
+    )
+    t.equal(err.msg, 'cluster "b" of /c has no server')
+    t.match(resolve("contexts: [{name: a, context: {}}]").hint, "^name one: a$")
+    t.equal(resolve("contexts: []").hint, "it has no contexts")
+    err = resolve("current-context: a\ncontexts: [{name: a, context: {cluster: b}}]")
+    t.match(err.msg, 'no cluster "b" in /c')
+  end,
+
   ["a kubeconfig that anybody may write is refused"] = function(t)
     local path = write(t, "open", FIRST, 438)
     local err = t.fails("refused", kubeconfig.load, path, env({}))

@@ -1,5 +1,7 @@
---- The conditions of readiness, kind by kind.
+--- The conditions of readiness, kind by kind; quantities and selectors.
 local kinds = require("plat.k8s.kinds")
+local quantity = require("plat.k8s.quantity")
+local revision = require("plat.k8s.revision")
 local status = require("plat.k8s.status")
 
 local function read(kind, object)
@@ -172,5 +174,38 @@ return {
   ["an object that does not exist is waited for"] = function(t)
     local state = status.read(kinds.find(kinds.stable, "sts"), nil)
     t.equal({ state.ready, state.failed, state.text }, { false, nil, "does not exist yet" })
+  end,
+
+  ["quantities"] = function(t)
+    for text, want in pairs({
+      ["500m"] = 0.5,
+      ["2"] = 2,
+      ["1Gi"] = 2 ^ 30,
+      ["1e3"] = 1000,
+      ["1.5k"] = 1500,
+    }) do
+      t.equal(quantity.parse(text), want, text)
+    end
+    t.equal(quantity.parse("x"), nil)
+    t.equal(quantity.parse(nil), nil)
+    t.equal(quantity.parse("1q"), nil)
+  end,
+
+  ["selectors as text"] = function(t)
+    t.equal(
+      revision.selector({
+        matchLabels = { b = "2", a = "1" },
+        matchExpressions = {
+          { key = "x", operator = "In", values = { "p", "q" } },
+          { key = "y", operator = "DoesNotExist" },
+        },
+      }),
+      "a=1,b=2,x in (p,q),!y"
+    )
+    local one = { key = "x", operator = "NotIn", values = { "p", "q" } }
+    local two = { key = "y", operator = "Exists" }
+    t.equal(revision.selector({ matchExpressions = { one, two } }), "x notin (p,q),y")
+    t.equal(revision.selector(nil), nil)
+    t.equal(revision.selector({}), nil)
   end,
 }

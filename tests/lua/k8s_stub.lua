@@ -34,9 +34,10 @@ end
 --- the last one stays) or a function. Keys without a query match any. Returns the list of requests.
 ---@param t table the test
 ---@param routes table
----@param plan? table a plan: opens the door in plan mode
+---@param plan? table|false a plan: opens the door in plan mode
+---@param observer? table what is told of changes
 ---@return table[] requests
-function M.open(t, routes, plan)
+function M.open(t, routes, plan, observer)
   local requests = {}
   local calls = {}
   local world = { has_localhost = true } -- credential plugins really run
@@ -65,7 +66,8 @@ function M.open(t, routes, plan)
       body = M.status(404, "NotFound", "no route for " .. req.method .. " " .. path),
     })
   end
-  effect.open({ mode = plan and "plan" or "run", world = world, plan = plan or false })
+  local mode = plan and "plan" or "run"
+  effect.open({ mode = mode, world = world, plan = plan or false, observer = observer })
   t.defer(function()
     effect.open({ mode = "run", world = false, plan = false })
   end)

@@ -1,6 +1,8 @@
 --- How the client talks: when it asks again, what it says of answers, logs, and plans of waits.
 local effect = require("plat.effect")
 local errors = require("plat.k8s.errors")
+local fault = require("plat.fault")
+local json = require("plat.json")
 local k8s = require("plat.k8s")
 local predict = require("plat.k8s.predict")
 local revision = require("plat.k8s.revision")
@@ -257,5 +259,70 @@ return {
     local client = connect()
     local err = t.fails("http", client.wait_ready, client, "sts", "data", "web", { within = "9s" })
     t.match(err.msg, "no such selector")
+  end,
+
+  ["a failure on the way: where to look next"] = function(t)
+    local raised
+    stub.open(t, {
+      ["GET " .. CM] = function()
+        fault.raise(raised[1], {}, { msg = raised[2], phase = raised[3], hint = raised[4] })
+      end,
+    })
+    local address = "the address https://stub:6443 comes from the inventory"
+    local client = connect()
+    for want, case in pairs({
+      [address] = { "connect", "connection refused", "connect" },
+      ["its own"] = { "connect", "connection refused", "connect", "its own" },
+      ["does the key belong to the certificate, and are both PEM? " .. address] = {
+        "auth",
+        "the client certificate cannot be used",
+        "tls",
+      },
+      ["renew it, and its key with it"] = { "auth", "the client certificate is refused" },
+      [address .. "; is it the right one? if so say server_name: NAME"] = {
+        "auth",
+        "the certificate is for another name",
+      },
+      [address .. "; the authority is `ca` there"] = { "auth", "not trusted" },
+      ["ask for less at once: labels, fields or a smaller page"] = { "parse", "body over 64MB" },
+      ["something on the way (a proxy, a load balancer) cuts answers; try again"] = {
+        "connect",
+        "body ended early",
+      },
+    }) do
+      raised = case
+      local err = t.fails(case[1], client.get, client, "cm", "data", "c")
+      t.equal(err.hint, want)
+    end
+    raised = { "connect", "somehow" }
+    t.equal(t.fails("connect", client.get, client, "cm", "data", "c").hint, nil)
+  end,
+
+  ["an error that comes in pieces is read whole"] = function(t)
+    local text = json.encode(stub.status(403, "Forbidden", "no logs for you"))
+    stub.open(t, {
+      ["GET /api/v1/namespaces/data/pods/p/log"] = function()
+        return { status = 403, chunks = { text:sub(1, 20), text:sub(21, 40), text:sub(41) } }
+      end,
+    })
+    local client = connect()
+    local err = t.fails("http", client.logs, client, "data", "p", { follow = true })
+    t.equal({ err.code, err.reason }, { 403, "Forbidden" })
+    t.match(err.msg, "no logs for you")
+  end,
+
+  ["a change that an earlier process did is answered by the object as it is now"] = function(t)
+    local known = {}
+    local requests = stub.open(t, routes({ body = {} }), false, {
+      recall = function(change)
+        known[#known + 1] = change
+        return {}
+      end,
+    })
+    stub.step(function()
+      t.equal(connect():patch("cm", "data", "c", { data = {} }).metadata.name, "c")
+    end)
+    t.equal(stub.lines(requests, "PATCH"), {})
+    t.equal({ known[1].private, known[1].recovery }, { false, "repeatable" })
   end,
 }

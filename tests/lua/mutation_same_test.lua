@@ -1,4 +1,4 @@
---- What the mutation run takes for a change of order that nobody could notice, and what not.
+--- What the mutation run takes for changes that nobody could notice, and what not.
 local fs = require("prim.fs")
 
 local function load_tool(name, env)
@@ -50,5 +50,29 @@ return {
     }) do
       t.ok(swaps(lines), lines)
     end
+  end,
+
+  ["numbers and levels that mean the same"] = function(t)
+    local function mutants(line)
+      local found = sites.of("local function f(a, b, err)\n  " .. line .. "\nend\n")
+      local out = {}
+      for _, op in ipairs({ "number", "argument" }) do
+        for _, site in ipairs(found[op]) do
+          out[#out + 1] = op .. " " .. site.text
+        end
+      end
+      table.sort(out)
+      return out
+    end
+    t.equal(mutants("error(err, 0)"), { "argument " })
+    t.equal(mutants("error(a, 0)"), { "argument ", "argument ", "number 1" })
+    t.equal(mutants("a = 5 a = a:sub(1, 7)"), {
+      "argument ",
+      "argument ",
+      "number 6",
+      "number 8",
+    })
+    t.equal(mutants("a = 5 a = a:find(b, 1, true)"), { "argument ", "argument ", "number 6" })
+    t.equal(mutants("a = 5 a = a:find(b, 2, true)")[3], "number 1")
   end,
 }

@@ -1,5 +1,5 @@
---- Whether two neighbouring statements mean the same in either order: then to swap them is no
---- mutation. Says yes only where nothing but declarations and assignments without effects stands.
+--- What means the same after a mutation, and so is none. Of two neighbouring statements the order
+--- does not matter only where nothing but declarations and assignments without effects stands.
 local M = {}
 
 -- Functions that change nothing; and those of them that look into no table.
@@ -113,6 +113,34 @@ function M.swap(first, second)
   end
   local pure = a.pure and b.pure and (a.plain or not b.fields) and (b.plain or not a.fields)
   return pure or a.constant and a.is_local or b.constant and b.is_local
+end
+
+local function texts(tokens, from, to)
+  local out = {}
+  for i = from, to do
+    out[#out + 1] = tokens[i] and tokens[i].text or ""
+  end
+  return table.concat(out, " ")
+end
+
+--- Says whether a call is `error(err, 0)`: `err` is a fault, a table, and those have no position.
+---@param tokens table[]
+---@param open integer the "("
+---@return boolean
+function M.raise(tokens, open)
+  return texts(tokens, open - 1, open + 4) == "error ( err , 0 )"
+end
+
+--- Says whether a number may be another one: the level of a fault that is raised again, or the
+--- first position of a text, which is 0 as well as 1.
+---@param tokens table[]
+---@param i integer the number
+---@param text string the other one
+---@return boolean
+function M.number(tokens, i, text)
+  local from = texts(tokens, i - 1, i) == ", 1" and texts(tokens, i + 1, i + 3) == ", true )"
+  local part = texts(tokens, i - 3, i + 1) == ": sub ( 1 ,"
+  return M.raise(tokens, i - 3) or text == "0" and (from or part)
 end
 
 return M

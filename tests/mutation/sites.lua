@@ -138,10 +138,13 @@ local FIND = {}
 --- Integers, one more or one less by turns.
 function FIND.number(_, tokens, add)
   local up = true
-  for _, t in ipairs(tokens) do
+  for i, t in ipairs(tokens) do
     local n = t.kind == "number" and math.tointeger(tonumber(t.text))
     if n and t.text:find("^%d+$") then
-      add({ from = t.from, to = t.to, text = tostring(up and n + 1 or n - 1) })
+      local other = tostring(up and n + 1 or n - 1)
+      if not same.number(tokens, i, other) then
+        add({ from = t.from, to = t.to, text = other })
+      end
       up = not up
     end
   end
@@ -159,7 +162,9 @@ function FIND.argument(_, tokens, add)
       add({ from = tokens[i].to + 1, to = tokens[close].from - 1, text = "" })
     elseif n > 1 then
       local last, before = args[n], args[n - 1]
-      add({ from = tokens[before.last].to + 1, to = tokens[last.last].to, text = "" })
+      if not same.raise(tokens, i) then
+        add({ from = tokens[before.last].to + 1, to = tokens[last.last].to, text = "" })
+      end
       add({
         from = tokens[args[1].first].from,
         to = tokens[args[2].first].from - 1,

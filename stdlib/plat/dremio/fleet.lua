@@ -239,7 +239,7 @@ local function wait_autoscaler(self, least, most)
   local about = { op = "dremio.fleet", object = self.name }
   local what = least == most and ("the autoscaler wants %d"):format(least)
     or ("the autoscaler wants at least %d"):format(least)
-  watch.watch(about, { what = what, within = HPA_LOOP, readings = 1, every = 5 }, function()
+  watch.watch(about, { what = what, within = HPA_LOOP, readings = 1 }, function()
     local hpa = self:autoscaler()
     local desired = hpa and hpa.desired or -1
     return {
@@ -320,7 +320,7 @@ end
 ---@param within number seconds
 function Fleet:wait_left(name, within)
   local about = { op = "dremio.fleet", object = name }
-  local opts = { what = "pod " .. name .. " is gone", within = within, readings = 1, every = 5 }
+  local opts = { what = "pod " .. name .. " is gone", within = within, readings = 1 }
   watch.watch(about, opts, function()
     local pod = self._client:find("pods", self._namespace, name)
     return { good = not pod, text = pod and pod_status.pod_state(pod) or "gone" }

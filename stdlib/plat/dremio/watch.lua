@@ -33,7 +33,8 @@ end
 --- In plan mode nothing is waited for: the state is read once.
 ---@async
 ---@param about table context of a fault: `{ op, target, object }`
----@param opts { what: string, within: number, readings: integer, every: number }
+---@param opts { what: string, within: number, readings: integer, every?: number } every: where
+---  there are several readings
 ---@param read fun(): table `{ good, text, detail?, hint?, ... }`; the fault carries it as `seen`
 ---@return table seen the last reading
 function M.watch(about, opts, read)

@@ -31,7 +31,8 @@ end
 ---@return plat.k8s.Handle
 function M.new(client, kind, ns, name)
   if type(ns) ~= "string" or type(name) ~= "string" then
-    error(("%s: namespace and name are strings"):format(kind), 3)
+    -- who calls this does so by a tail call: the second level is the playbook
+    error(("%s: namespace and name are strings"):format(kind), 2)
   end
   return setmetatable({ _client = client, _kind = kind, namespace = ns, name = name }, Handle)
 end

@@ -48,8 +48,8 @@ effect.declare_read({
 ---@field accept? string
 ---@field op string "k8s.scale"
 ---@field object? string "statefulset ns/name"
----@field change? table handed to the door; a `predict` of true asks for a server-side dry run, or
----  `compose(ask)`, which asks for what it needs
+---@field change? table handed to the door; with a `predict` of true its prediction is what
+---  `compose(ask)` makes of server-side dry runs
 ---@field dry_run? boolean
 ---@field housekeeping? string see plat.effect
 ---@field stream? boolean
@@ -184,13 +184,8 @@ local function send(self, req)
     end
     change = list.copy(change)
     change.predict = function()
-      local resp, bounded
-      if compose then
-        resp, bounded = compose(ask)
-      else
-        resp = ask()
-      end
-      if resp and on_predicted then
+      local resp, bounded = compose(ask)
+      if resp then
         on_predicted(resp)
       end
       return resp, bounded
