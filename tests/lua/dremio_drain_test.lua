@@ -97,6 +97,14 @@ local tests = {
     t.match(err.msg, "not within 5m: 2 running: job ")
   end,
 
+  ["a wait that ends between good readings gives no advice about queries"] = function(t)
+    open_world(2)
+    local err = t.fails("timeout", function()
+      connect():wait_drained("dremio-executor-1", { within = "6s", every = "9s" })
+    end)
+    t.equal({ err.hint, err.seen.text }, { nil, "idle" })
+  end,
+
   ["a query in between starts the readings again"] = function(t)
     local w = open_world(2)
     local seen = 0

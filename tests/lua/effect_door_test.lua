@@ -1,7 +1,10 @@
 --- What passes the door: addresses, fields, what housekeeping may do, deep unknown values.
 local effect = require("plat.effect")
 local fault = require("plat.fault")
+local fs = require("prim.fs")
+local hash = require("plat.hash")
 local planner = require("plat.effect.plan")
+local stale = require("plat.effect.stale")
 local task = require("plat.task")
 local unknown = require("plat.effect.unknown")
 local wire = require("plat.effect.wire")
@@ -189,5 +192,90 @@ return {
     end)
     local err = t.fails("refused", effect.file, { op = "fs.write", path = "/tmp/x" })
     t.equal({ err.object, err.target, err.op }, { "/tmp/x", "localhost", "fs.write" })
+  end,
+
+  ["a playbook is told where it declared what only the library may"] = function(t)
+    local decl = { method = "PUT", path = "^/$", reason = "mine" }
+    for _, name in ipairs({ "declare_read", "declare_housekeeping" }) do
+      t.fails("effect_door_test.lua:%d+: only the standard library may declare", function()
+        effect[name](decl)
+      end)
+    end
+  end,
+
+  ["headers with several values reach a world as they are"] = function(t)
+    local world, seen = open(t), nil
+    function world.request(_, _, req)
+      seen = req.headers
+      return { status = 200, headers = {}, body = "" }
+    end
+    get("http://a/", { headers = { One = "1", Two = { "a", "b" } } })
+    t.equal(seen, { One = "1", Two = { "a", "b" } })
+  end,
+
+  ["the key of a change: step, operation, target, object, and which of equal ones"] = function(t)
+    open(t)
+    local keys = {}
+    effect.open({
+      mode = "run",
+      world = false,
+      observer = {
+        recall = function(change)
+          keys[#keys + 1] = change.key
+          return {}
+        end,
+      },
+    })
+    task.with_context({ key = "s", counts = {} }, function()
+      for _, n in ipairs({ 1, 1, 2 }) do
+        local change = { text = "x", args = { n = n }, recovery = "repeatable" }
+        get("http://a/", { method = "PUT", change = change, object = n == 2 and "o" or nil })
+      end
+    end)
+    local digest = keys[1]:match("^s|x%.get|x|%-|(%x+)|1$")
+    t.equal(#digest, 16)
+    t.equal(keys[2], "s|x.get|x|-|" .. digest .. "|2")
+    t.match(keys[3], "^s|x%.get|x|o|%x+|1$")
+  end,
+
+  ["a look that fails is no end of a plan, and its failure is handed on"] = function(t)
+    local plan = planner.new(function() end, function() end)
+    local err = t.fails("http", plan.glance, plan, function()
+      fault.raise("http", {}, { msg = "no" })
+    end)
+    t.equal(err.msg, "no")
+    t.equal({ plan:glance(select, 2, "a", nil, "c") }, { nil, "c" })
+  end,
+
+  ["an answer that a plan changes says so, another one does not"] = function(t)
+    local plan = planner.new(function() end, function() end)
+    plan:reached("x", function(read, resp)
+      return read.object == "changed" and { body = "new" } or resp
+    end)
+    local real = { body = "old" }
+    t.equal(plan:read({ target = "x", object = "other" }, real), { body = "old" })
+    t.equal(plan:read({ target = "y", object = "changed" }, real).planned, nil)
+    local seen = plan:read({ target = "x", object = "changed" }, real)
+    t.equal({ seen, real }, { { body = "new", planned = true }, { body = "old" } })
+  end,
+
+  ["a plan is stale when the files that it was made of are others or gone"] = function(t)
+    local dir = t.tmp()
+    assert(fs.write(dir .. "/p.lua", "return 1"))
+    assert(fs.write(dir .. "/inv.yaml", "x"))
+    local saved = {
+      made = { host = "ops-1" },
+      playbook = { path = dir .. "/p.lua", sha256 = hash.digest("sha256", "return 1") },
+      inventory = { files = { { path = dir .. "/inv.yaml" } } },
+    }
+    t.equal(stale.files(saved), nil)
+    assert(fs.remove(dir .. "/inv.yaml"))
+    local gone = "the inventory %s/inv.yaml is not here (the plan was made on ops-1)"
+    t.equal(stale.files(saved), gone:format(dir))
+    assert(fs.write(dir .. "/p.lua", "return 2"))
+    local changed = "the playbook %s/p.lua has changed since the plan was made"
+    t.equal(stale.files(saved), changed:format(dir))
+    assert(fs.remove(dir .. "/p.lua"))
+    t.match(stale.files(saved), "/p%.lua is not here %(the plan was made on ops%-1%)$")
   end,
 }

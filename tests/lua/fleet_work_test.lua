@@ -1,4 +1,5 @@
 --- What a fleet does to a set of executors and its autoscaler, and in which order.
+local capacity = require("plat.capacity")
 local effect = require("plat.effect")
 local fault = require("plat.fault")
 local fleet = require("plat.dremio.fleet")
@@ -320,6 +321,26 @@ local tests = {
     })
     it.nodes, it.causes = nodes("26.0", "26.0", "26.0"), {}
     t.match(select(2, it:is_whole(2)), "^the coordinator sees 3 of 2 executors; missing: ")
+  end,
+
+  ["whether more executors fit, and what is short"] = function(t)
+    local check = capacity.check
+    t.defer(function()
+      capacity.check = check
+    end)
+    local asked
+    function capacity.check(_, ns, template, count, what)
+      asked = { ns, template, count, what }
+      return { fits = 2, text = "2 of 3 fit", detail = { "node a: cpu", "node b: memory" } }
+    end
+    local it = rigged()
+    t.equal({ it:has_room({ template = "T" }, 2) }, { true })
+    t.equal(asked, { "lake", "T", 2, "new executors" })
+    t.equal({ it:has_room({ template = "T" }, 3) }, {
+      false,
+      "2 of 3 fit",
+      "node a: cpu; node b: memory",
+    })
   end,
 
   ["what stands in the inventory, and what where nothing stands"] = function(t)

@@ -277,6 +277,8 @@ return {
       t.equal(hint("ImagePullBackOff", said), want, said)
     end
     t.equal(hint("ImagePullBackOff", "something else"), nil)
+    local told = only(t, { pods = { pod("web-0", waiting("ErrImagePull", "pull: denied")) } })
+    t.equal({ told.evidence, told.hint }, { { "pull: denied" }, login }, "without an event")
     t.equal(hint("InvalidImageName"), "the image reference is malformed")
     t.match(hint("ErrImageNeverPull"), "^imagePullPolicy is Never")
   end,

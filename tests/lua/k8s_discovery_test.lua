@@ -1,6 +1,7 @@
 --- Which resources a server has: found anew when something is missing, said when a group is down.
 local json = require("plat.json")
 local k8s = require("plat.k8s")
+local kinds = require("plat.k8s.kinds")
 local stub = load(assert(require("prim.fs").read("tests/lua/k8s_stub.lua")), "@k8s_stub.lua")()
 local task = require("plat.task")
 
@@ -81,9 +82,11 @@ return {
   end,
 
   ["a group that may not be read is a failure"] = function(t)
-    open(t, { ["a.io"] = 403 })
-    local client = connect()
-    t.equal(t.fails("http", client.resource, client, "apples").code, 403)
+    for _, status in ipairs({ 403, 499 }) do
+      open(t, { ["a.io"] = status })
+      local client = connect()
+      t.equal(t.fails("http", client.resource, client, "apples").code, status)
+    end
   end,
 
   ["a kind of an API version that is not served"] = function(t)
@@ -93,5 +96,26 @@ return {
     local err = t.fails("usage", client.resource, client, want)
     t.equal(err.msg, 'the server has no resource "Apple" in a.io/v2')
     t.equal({ err.op, err.target }, { "k8s.discovery", "cluster stub" })
+  end,
+
+  ["a kind by any of its names, with group and version or without"] = function(t)
+    local function find(want)
+      local found = kinds.find(kinds.stable, want)
+      return found and found.kind
+    end
+    for _, want in ipairs({
+      "deploy",
+      "Deployment",
+      "deployments",
+      "deployments.apps",
+      "deployments.v1.apps",
+      "apps/v1/Deployment",
+      { apiVersion = "apps/v1", kind = "Deployment" },
+    }) do
+      t.equal(find(want), "Deployment")
+    end
+    t.equal(find("deployments.v2.apps"), nil)
+    t.equal(find("deployments.batch"), nil)
+    t.equal(find({ apiVersion = "apps/v2", kind = "Deployment" }), nil)
   end,
 }

@@ -232,9 +232,16 @@ return {
     t.equal(out.token, "t")
     t.equal(out.expires, 1767225600)
     local half = head .. '{"clientCertificateData":"c"}}'
-    for _, bad in ipairs({ "", "[]", "{}", head .. "{}}", half }) do
-      t.fails("auth", exec_plugin.parse, spec, bad, {})
+    for bad, why in pairs({
+      [""] = "did not print an ExecCredential as JSON",
+      ["{}"] = "printed nil nil instead of client.authentication.k8s.io/v1 ExecCredential",
+      [head .. "{}}"] = "printed neither a token nor a client certificate",
+      [half] = "printed a client certificate without its key, or the reverse",
+    }) do
+      local err = t.fails("auth", exec_plugin.parse, spec, bad, {})
+      t.equal(err.msg, 'credential plugin "x": ' .. why)
     end
+    t.fails("auth", exec_plugin.parse, spec, "[]", {})
     spec.apiVersion = "client.authentication.k8s.io/v1beta1"
     t.match(
       t.fails("auth", exec_plugin.parse, spec, head .. '{"token":"t"}}', {}).msg,

@@ -92,6 +92,7 @@ return {
       "secret_use",
       "sim_faults",
       "sim_host_world",
+      "lock",
       "http_face"
     ),
     last = { PLAYBOOKS[1], PLAYBOOKS[2], "tests/e2e/plans.sh" },
