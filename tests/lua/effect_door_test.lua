@@ -278,4 +278,21 @@ return {
     assert(fs.remove(dir .. "/p.lua"))
     t.match(stale.files(saved), "/p%.lua is not here %(the plan was made on ops%-1%)$")
   end,
+
+  ["a plan is stale when the inventory is made of other files"] = function(t)
+    local function file(path, sha256)
+      return { path = path, sha256 = sha256 }
+    end
+    local saved = { inventory = { files = { file("/a", "1"), file("/b", "2") } } }
+    local function differs(...)
+      return stale.inventory(saved, { ... })
+    end
+    t.equal(differs(file("/b", "2"), file("/a", "1")), nil)
+    local changed = "the inventory /b has changed since the plan was made"
+    t.equal(differs(file("/a", "1"), file("/b", "3")), changed)
+    local gone = "the plan was made with the inventory /b, which is not read now"
+    t.equal(differs(file("/a", "1")), gone)
+    local new = "the inventory has /c now, and had not when the plan was made"
+    t.equal(differs(file("/a", "1"), file("/b", "2"), file("/c", "3")), new)
+  end,
 }

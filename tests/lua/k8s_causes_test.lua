@@ -125,6 +125,14 @@ return {
       only(t, { pods = { pod("web-0", crashing(3, { exitCode = 137 })) }, events = probe }).what,
       "restarted by its liveness probe: Liveness probe failed: connection refused"
     )
+    local both = { probe[1], event("u-web-0", "BackOff", "Back-off restarting") }
+    local told = only(t, {
+      pods = { pod("web-0", crashing(3, { exitCode = 137 })) },
+      events = both,
+    }).evidence
+    t.equal(#told, 2)
+    t.match(told[1], "Liveness probe failed")
+    t.match(told[2], "Back%-off restarting")
     t.match(
       only(t, { pods = { pod("web-0", crashing(3, { exitCode = 1 })) }, events = probe }).what,
       "crashes %(exit 1%)",
@@ -346,6 +354,21 @@ return {
     t.equal(cause.fatal, true)
     object.spec.podManagementPolicy = "Parallel"
     t.equal(only(t, { object = object, pods = { broken } }).fatal, false)
+  end,
+
+  ["a pod that should be gone: who holds it"] = function(t)
+    local function leaving(late, finalizers)
+      local it = pod("web-0", { phase = "Running" })
+      it.metadata.deletionTimestamp, it.metadata.finalizers = at(late), finalizers
+      return find({ pods = { it } })
+    end
+    local cause = leaving(30)[1]
+    t.equal(cause.what, "pod web-0 should be gone for 30 s and still is not")
+    t.equal({ cause.hint, cause.evidence }, { "is its node up? (node-1)", {} })
+    cause = leaving(90, { "a/b", "c" })[1]
+    t.equal(cause.hint, "whoever set the finalizer must remove it")
+    t.equal(cause.evidence, { "finalizers: a/b, c" })
+    t.equal(leaving(29), {})
   end,
 
   ["the same trouble is one cause, and fatal ones come first"] = function(t)

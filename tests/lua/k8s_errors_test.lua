@@ -205,6 +205,12 @@ return {
     t.equal(err.kind, "parse")
     t.match(err.msg, 'answered with a web page %("502 Bad Gateway"%)')
     t.match(err.hint, "proxy")
+    err = errors.from_response(ABOUT, {
+      status = 502,
+      headers = { ["content-type"] = "text/html" },
+      body = "<title>\n  Sign\n  in\n</title>",
+    })
+    t.match(err.msg, 'answered with a web page %("Sign in"%)')
   end,
 
   ["a refused WebSocket has an empty body"] = function(t)

@@ -179,6 +179,15 @@ return {
     )
   end,
 
+  ["a client certificate and its key of the inventory belong together"] = function(t)
+    local conf = { server = "https://one:6443", cert = EXPIRED, key = "-----BEGIN x" }
+    t.match(t.fails("auth", k8s.connect, conf).msg, "expired on 2025%-03%-01$")
+    conf.key = nil
+    t.match(t.fails("auth", k8s.connect, conf).msg, "certificate without a key, or the reverse$")
+    conf.key, conf.cert = "-----BEGIN x", nil
+    t.match(t.fails("auth", k8s.connect, conf).msg, "certificate without a key, or the reverse$")
+  end,
+
   ["data that is not base64 names field and file"] = function(t)
     local path =
       write(t, "config", config_with_user("{client-certificate-data: '!!', client-key: k}"))
@@ -253,6 +262,8 @@ return {
     local spec = { apiVersion = "client.authentication.k8s.io/v1", command = "x" }
     spec.interactiveMode = "Always"
     t.match(t.fails("auth", exec_plugin.check, spec, {}).msg, "terminal")
+    local about = { op = "k8s.connect", target = "cluster c" }
+    t.match(t.fails("auth", exec_plugin.run, spec, {}, about).msg, "terminal", "it is not run")
     t.fails("auth", exec_plugin.check, {
       apiVersion = "client.authentication.k8s.io/v1alpha1",
       command = "x",

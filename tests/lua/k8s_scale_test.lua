@@ -151,4 +151,29 @@ return {
       t.fails("usage", client.set_hpa_bounds, client, "data", "auto", { min = 6 })
     end)
   end,
+
+  ["what cannot see the autoscalers does not scale, unless it is told to"] = function(t)
+    local routes = {
+      ["GET " .. STS .. "/scale"] = { body = scale_body(3) },
+      ["PUT " .. STS .. "/scale"] = { body = scale_body(5) },
+      [("GET " .. HPAS):format("v2")] = {
+        status = 403,
+        body = stub.status(403, "Forbidden", "no hpas"),
+      },
+    }
+    local requests = stub.open(t, routes)
+    local client = connect()
+    local err = t.fails("refused", client.scale, client, "sts", "data", "exec", 5)
+    t.equal(err.msg, "cannot see whether an autoscaler owns the replicas")
+    t.match(err.hint, 'or say hpa = "ignore"$')
+    t.equal(stub.lines(requests, "PUT"), {})
+    stub.step(function()
+      t.ok(client:scale("sts", "data", "exec", 5, { hpa = "ignore" }))
+    end)
+    routes[("GET " .. HPAS):format("v2")] = {
+      status = 400,
+      body = stub.status(400, "BadRequest", "odd"),
+    }
+    t.equal(t.fails("http", client.scale, client, "sts", "data", "exec", 5).code, 400)
+  end,
 }

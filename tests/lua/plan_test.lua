@@ -205,6 +205,10 @@ return {
     t.equal(patched.data, { a = "x", z = "2", ["y/y"] = "2" })
     local wrong = json.decode('[{"op":"test","path":"/data/a","value":"9"}]')
     t.equal(compose.patched(object, wrong, "json"), nil)
+    for _, path in ipairs({ "/list/-1", "/list/x", "/list/3", "/none/a" }) do
+      local add = { { op = "add", path = path, value = 9 } }
+      t.equal(compose.patched(object, add, "json"), nil, path)
+    end
     t.ok(compose.patched(object, { data = { a = "5" } }, "strategic"))
     t.equal(compose.patched(object, { list = { 5 } }, "strategic"), nil)
     t.ok(compose.covers({ a = { b = 1, c = 2 } }, { a = { b = 5 } }))
