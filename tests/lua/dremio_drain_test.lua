@@ -2,9 +2,11 @@
 local help =
   load(assert(require("prim.fs").read("tests/lua/dremio_help.lua")), "@dremio_help.lua")()
 local connect, open_world = help.connect, help.open_world
+local effect = require("plat.effect")
 local list = require("plat.list")
 local task = require("plat.task")
 local time = require("plat.time")
+local watch = require("plat.dremio.watch")
 
 local tests = {
   ["the query that looks at the fragments is not work"] = function(t)
@@ -103,6 +105,27 @@ local tests = {
       connect():wait_drained("dremio-executor-1", { within = "6s", every = "9s" })
     end)
     t.equal({ err.hint, err.seen.text }, { nil, "idle" })
+  end,
+
+  ["a wait says what it sees when that changes, and looks soon again then"] = function(t)
+    local said, slept, progress, sleep = {}, {}, effect.progress, time.sleep
+    t.defer(function()
+      effect.progress = progress
+    end)
+    function effect.progress(text)
+      said[#said + 1] = text
+    end
+    function time.sleep(seconds)
+      slept[#slept + 1] = seconds
+      sleep(seconds)
+    end
+    local texts, at = { "a", "a", "a", "b", "b", "good" }, 0
+    watch.watch({}, { what = "w", within = 600, readings = 1 }, function()
+      at = at + 1
+      return { good = texts[at] == "good", text = texts[at] }
+    end)
+    t.equal(said, { "w: a", "w: b" })
+    t.equal(slept, { 1, 1.5, 2.25, 1, 1.5 })
   end,
 
   ["a query in between starts the readings again"] = function(t)

@@ -44,6 +44,15 @@ return {
     end
   end,
 
+  ["all that they disagree on is told"] = function(t)
+    local _, why = fleet.agree(look(3, { unready = 0, stranger = "bob" }), 5)
+    t.equal(
+      why,
+      "dremio-executor-0 is not ready (Pending); "
+        .. "the coordinator knows bob, which is no pod of the set"
+    )
+  end,
+
   ["an executor that is to leave may be broken"] = function(t)
     t.equal({ fleet.agree(look(5, { unready = 4 }), 3) }, { true })
     t.equal({ fleet.agree(look(5, { unseen = 3 }), 3) }, { true })
