@@ -124,6 +124,7 @@ end
 -- only planned), a fault when the server says that the change will be refused.
 local function dry_run(self, req, over)
   local copy = list.merge(req, over)
+  copy.change = nil -- it is a read now, for whoever watches the door, too
   copy.query = list.merge(copy.query, { dryRun = "All" })
   copy.read, copy.dry_run = "server-side dry run", true
   local resp = self:raw(copy)
