@@ -57,6 +57,10 @@ end
 
 function HOW.fine() end
 
+function M.evidence(_, err)
+  return "seen when it failed: " .. err.msg
+end
+
 function M.run(run, args)
   local api, ns = open(run)
   if args.how == "early" then
@@ -113,6 +117,9 @@ fresh
 run "$play" how=guard
 expect "a guard after a change: what was done is undone" 8 'undone: 1 of 1'
 check "nothing is left" test "$(made)" -eq 0
+check "the evidence that the playbook gathers is kept" \
+    grep -qx 'seen when it failed: it does not hold' "$XDG_STATE_HOME"/platrun/runs/*/log/evidence.txt
+check "and the fault" grep -q 'it does not hold' "$XDG_STATE_HOME"/platrun/runs/*/log/failure.txt
 story "its story tells of the undo" 'compensated'
 
 fresh

@@ -95,7 +95,13 @@ pushd "$work" >/dev/null || exit 1
 until grep -qs '"type":"step"' state/platrun/runs/*-waits-*/journal.jsonl; do sleep 0.02; done
 kill -9 $! && wait $! 2>/dev/null
 touch go
+mkdir inv/group_vars
+echo 'color: red' >inv/group_vars/db.yml
 popd >/dev/null || exit 1
+run resume
+expect "it does not go on with more of an inventory" 6 '' \
+    'the inventory has .*/inv/group_vars/db.yml now, and had not when the run began'
+rm -r "$work/inv/group_vars"
 run resume
 expect "it goes on in another folder" 0 'one of 3'
 pushd "$work" >/dev/null || exit 1

@@ -38,6 +38,12 @@ play executors=5
 expect "again: nothing to do" 0 '^[^ ]* nothing to do$'
 check "and no step" test "$(grep -c ' step ' <<<"$out")" -eq 0
 
+play executors=6 -v
+expect "-v: what is changed" 0 ' k8s\.scale: scale statefulset .*dremio-executor from 5 to 6'
+expect "the sum" 0 'sandbox : ok=8 changed=1 unreachable=0 failed=0 skipped=0  in '
+play executors=5
+check "without -v: only the steps" test -z "$(grep 'k8s\.scale' <<<"$out")"
+
 before=$(log_size)
 play --check --diff executors=4
 expect "a plan says what would change" 0 \

@@ -74,7 +74,17 @@ return {
       "run_hosts",
       "lock"
     ),
-    last = { PLAYBOOKS[1], "tests/playbooks --crash", PLAYBOOKS[2], "tests/e2e/endings.sh" },
+    last = {
+      "tests/lua/secret_use_test.lua",
+      "tests/e2e/endings.sh",
+      "tests/e2e/sandbox.sh",
+      "tests/e2e/runs.sh",
+      "tests/e2e/plans.sh",
+      "tests/e2e/inventory.sh",
+      PLAYBOOKS[1],
+      PLAYBOOKS[2],
+      "tests/playbooks --crash",
+    },
   },
   {
     name = "effect",
