@@ -118,8 +118,10 @@ run "$play" how=guard
 expect "a guard after a change: what was done is undone" 8 'undone: 1 of 1'
 check "nothing is left" test "$(made)" -eq 0
 check "the evidence that the playbook gathers is kept" \
-    grep -qx 'seen when it failed: it does not hold' "$XDG_STATE_HOME"/platrun/runs/*/log/evidence.txt
-check "and the fault" grep -q 'it does not hold' "$XDG_STATE_HOME"/platrun/runs/*/log/failure.txt
+    grep -qx 'seen when it failed: it does not hold' \
+    "$XDG_STATE_HOME"/platrun/runs/*/log/evidence.txt
+check "and the fault" \
+    grep -q 'it does not hold' "$XDG_STATE_HOME"/platrun/runs/*/log/failure.txt
 story "its story tells of the undo" 'compensated'
 
 fresh
