@@ -21,6 +21,13 @@ return {
     t.ok(require("prim.time").cpu() - began < 5)
   end,
 
+  ["a range of endless names is refused before they are written down"] = function(t)
+    local began = require("prim.time").cpu()
+    t.fails("stands for 9999 hosts", load_text, t, ("1.5e-3"):rep(8000) .. "[1:9999]\n")
+    t.fails("stands for 9801 hosts", load_text, t, ("a"):rep(8000) .. "[1:99][1:99]\n")
+    t.ok(require("prim.time").cpu() - began < 5)
+  end,
+
   ["a pattern that matches in many ways costs little; an index may be any number"] = function(t)
     local long = ("a"):rep(200)
     local inv = load_text(t, long .. "b\n[web]\nweb[1:3]\n")

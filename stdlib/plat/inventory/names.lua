@@ -2,6 +2,7 @@
 local M = {}
 
 local MAX_RANGE = 10000 -- hosts one line may stand for
+local MAX_BYTES = 8 * 1024 * 1024 -- of their names together
 local LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 local MAX_DIGITS = 15 -- of a number in a range
 local WORD = "[%w_\128-\255]"
@@ -71,8 +72,9 @@ function M.expand(text)
   if not tails then
     return nil, bad
   end
-  if #items * #tails > MAX_RANGE then
-    return nil, ('"%s" stands for %d hosts'):format(text, #items * #tails)
+  local count = #items * #tails
+  if count > MAX_RANGE or count * #text > MAX_BYTES then
+    return nil, ('"%s" stands for %d hosts'):format(text:sub(1, 100), count)
   end
   local out = {}
   for _, item in ipairs(items) do
