@@ -33,6 +33,9 @@ local function letter_range(first, last, step)
 end
 
 local function items_of(inner)
+  if #inner > 3 * MAX_DIGITS + 2 then -- it is none: to match it would take long
+    return nil, ('"[%s]" is not a range like [01:03] or [a:f]'):format(inner:sub(1, 60))
+  end
   local first, last, step = inner:match("^(%w*):(%w+):?(%d*)$")
   if first and math.max(#first, #last, #step) > MAX_DIGITS then
     return nil, ('"[%s]": numbers have at most %d digits'):format(inner:sub(1, 60), MAX_DIGITS)
