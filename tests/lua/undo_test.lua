@@ -92,6 +92,25 @@ return {
     t.equal(result.undone.no_return, "leap")
     t.equal({ table.unpack(s.world.log, 6) }, { "PUT /d old", "PUT /b old" })
   end,
+  ["past a point of no return all stays, when the run is resumed as well"] = function(t)
+    local s = scene(t)
+    local playbook = {
+      undo = SET,
+      run = function(r)
+        r:step("set a", function(step)
+          step:undo("set", { path = "/a", value = "old" })
+          put("/a", "new")
+        end)
+        r:step("leap", { no_return = true }, function()
+          put("/leap", "1")
+        end)
+        fault.raise("failed", {}, { msg = "no" })
+      end,
+    }
+    t.equal(process(s, playbook).exit, 2)
+    t.equal(process(s, playbook).exit, 2)
+    t.equal(s.world.log, { "PUT /a new", "PUT /leap 1" })
+  end,
   ["a step without compensation: 2, and it is named"] = function(t)
     local s = scene(t)
     local playbook = {

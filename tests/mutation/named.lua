@@ -113,13 +113,7 @@ return {
     "math.max(want, hpa.max) or want",
     "hpa.max or hpa.max"
   ),
-  one(
-    "does not wait for the autoscaler",
-    FLEET,
-    "wait_autoscaler(self, want, max)\nend",
-    "end",
-    { why = "what follows waits for the same end, longer, and with less to say" }
-  ),
+  one("does not wait for the autoscaler", FLEET, "wait_autoscaler(self, want, max)\nend", "end"),
   one(
     "forgets the undo of bounds",
     FLEET,
