@@ -171,6 +171,22 @@ local tests = {
     connect():wait_gone("dremio-executor-2", { within = "1m" })
   end,
 
+  ["an executor that lingers is listed, and once when it is back"] = function(t)
+    local w = open_world(2)
+    local api = connect()
+    local both = { "dremio-executor-0", "dremio-executor-1" }
+    t.equal(names(api:executors()), both)
+    w.model:fault("lingers", { 600 })
+    local gone = table.remove(w.pods)
+    t.equal(names(api:executors()), both, "it lingers")
+    w.pods[2] = gone
+    t.equal(names(api:executors()), both)
+    table.remove(w.pods)
+    t.equal(names(api:executors()), both)
+    time.sleep(601)
+    t.equal(names(api:executors()), { "dremio-executor-0" }, "given up")
+  end,
+
   ["a coordinator that is away for a while is waited for"] = function(t)
     local w = open_world(2)
     local api = connect()

@@ -113,7 +113,7 @@ function Model:listed()
   local out = list.copy(self:registered())
   for _, name in ipairs(list.keys(self.state.gone or {})) do
     local gone = self.state.gone[name]
-    if gone.until_ > self.time then
+    if gone.until_ > self.time and not self.state.executors[name] then
       out[#out + 1] = gone.node
     end
   end
@@ -156,8 +156,12 @@ function Model:active_jobs()
   return out
 end
 
-local function finish(job, state, at, message)
-  job.final, job.ended, job.error, job.result = state, at, message, nil
+--- Ends a job now.
+---@param job table
+---@param state string
+---@param message? string
+function Model:finish(job, state, message)
+  job.final, job.ended, job.error, job.result = state, self.time, message, nil
 end
 
 --- Forgets an executor; what ran on it fails.
@@ -168,7 +172,7 @@ function Model:lose(node)
   end
   for _, job in ipairs(self:active_jobs()) do
     if list.contains(job.hosts, node.name) then
-      finish(job, "FAILED", self.time, LOST_NODE:format(node.hostname))
+      self:finish(job, "FAILED", LOST_NODE:format(node.hostname))
       self.state.failed = self.state.failed + 1
     end
   end
@@ -339,7 +343,7 @@ function Model:submit(text, user)
     rows, names = query.run(planned.query, planned.columns, rows)
   end
   if not rows then
-    finish(job, "FAILED", self.time, problem or names)
+    self:finish(job, "FAILED", problem or names)
     self.state.failed = self.state.failed + 1
     return job
   end
@@ -356,7 +360,7 @@ end
 function Model:cancel(job, user)
   local _, ended = self:job_state(job)
   if not ended then
-    finish(job, "CANCELED", self.time, nil)
+    self:finish(job, "CANCELED")
     job.reason = ("Query cancelled by user '%s'"):format(user)
   end
 end

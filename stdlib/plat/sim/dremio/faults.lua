@@ -69,7 +69,7 @@ function M.clear(model)
   model.state.lingers, model.state.gone = nil, nil
   for _, job in ipairs(model:active_jobs()) do
     if job.fault then
-      job.final, job.ended, job.error, job.result = "CANCELED", model.time, nil, nil
+      model:finish(job, "CANCELED")
     end
   end
 end

@@ -2,7 +2,7 @@
 --- the undisturbed run, and nothing was done twice that must not be.
 
 local courses = require("plat.test.course")
-local json = require("plat.json")
+local journals = require("plat.journal.files")
 local list = require("plat.list")
 local trouble = require("plat.test.trouble")
 
@@ -68,8 +68,7 @@ end
 --- Returns the steps that ended well.
 local function finished(result)
   local steps = {}
-  for line in (result.journal or ""):gmatch("[^\n]+") do
-    local record = json.decode(line)
+  for _, record in ipairs(journals.parse(result.journal or "").records) do
     if record.type == "step_end" then
       steps[record.key] = (record.status == "ok" or record.status == "changed") or nil
     end
